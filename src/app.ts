@@ -1,0 +1,157 @@
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from './config.ts';
+import { type AccessTokens, createAccessTokens } from './infra/access-tokens.ts';
+import { createBreachedPasswords } from './infra/breached-passwords.ts';
+import { type Bus, type Change, openBus } from './infra/bus.ts';
+import { type Database, openDatabase } from './infra/database.ts';
+import { createKeyRing, type KeyRing, type StoredKey } from './infra/key-ring.ts';
+import { createLimiter, type Limiter } from './infra/limiter.ts';
+import type { Logger } from './infra/log.ts';
+import { createPasswords, type Passwords } from './infra/passwords.ts';
+import { createSessionCache, type SessionCache } from './infra/session-cache.ts';
+import { type Cipher, createCipher, deriveKeys } from './lib/cipher.ts';
+import type { Stages } from './login/stage.ts';
+import { stages } from './login/stages/index.ts';
+import type { KnownSession } from './records/sessions.ts';
+import * as signingKeys from './records/signing-keys.ts';
+
+/** Sessions that one instance remembers; some 2 KiB each. */
+const MAX_REMEMBERED_SESSIONS = 20_000;
+const KEY_ROTATION_CHECK_MS = 60_000;
+
+/** A session as this instance remembers it, with the use of it that is not written yet. */
+export type RememberedSession = KnownSession & { readonly use: { lastSeenAt: Date; writtenAt: Date } };
+
+/** Everything that a flow may use. */
+export interface App {
+  readonly config: Config;
+  readonly log: Logger;
+  /** The one source of "now". */
+  readonly clock: () => Date;
+  readonly database: Database;
+  readonly passwords: Passwords;
+  readonly limiter: Limiter;
+  readonly bus: Bus;
+  readonly sessions: SessionCache<RememberedSession>;
+  readonly keys: KeyRing;
+  readonly accessTokens: AccessTokens;
+  /** Makes the successor of a refresh token. */
+  readonly refreshKey: Buffer;
+  readonly stages: Stages;
+  close(): Promise<void>;
+}
+
+/** What may be put in the place of the usual part: for embedding programs and for tests. */
+export interface Parts {
+  readonly clock?: () => Date;
+  readonly stages?: Stages;
+}
+
+/**
+ * Builds the app on a migrated database. This is the only place where its parts are made.
+ * @throws Error with a message for the operator when the stored keys cannot be opened with the configured secrets
+ */
+export async function createApp(
+  config: Config & { readonly databaseUrl: string },
+  log: Logger,
+  parts: Parts = {},
+): Promise<App> {
+  const clock = parts.clock ?? (() => new Date());
+  const secrets = config.secrets.length > 0 ? config.secrets : [await developmentSecret(config.dataDir)];
+  const cipher = createCipher(secrets);
+  const onError = (error: Error) => log.warn({ err: error }, 'the connection to the database broke');
+
+  const database = openDatabase({ url: config.databaseUrl, connections: config.databaseConnections, onError });
+  const rotation = {
+    algorithm: config.accessToken.algorithm,
+    keyLifetime: config.accessToken.keyLifetime,
+    tokenLifetime: config.accessToken.lifetime,
+  };
+  const rotateKeys = () => database.prisma.$transaction((db) => signingKeys.rotate(db, cipher, rotation, clock()));
+  await rotateKeys();
+  const keys = await createKeyRing(async () => openKeys(await signingKeys.list(database.prisma), cipher));
+  const accessTokens = createAccessTokens(keys, {
+    issuer: config.publicUrl,
+    audience: config.accessToken.audience,
+    lifetime: config.accessToken.lifetime,
+  });
+
+  const sessions: SessionCache<RememberedSession> = createSessionCache({
+    max: MAX_REMEMBERED_SESSIONS,
+    isTrusted: () => bus.isLive(),
+  });
+  const reloadKeys = () => {
+    keys
+      .reload()
+      .then(accessTokens.forget, (error: unknown) => log.error({ err: error }, 'cannot read the signing keys'));
+  };
+  const bus: Bus = await openBus({
+    url: config.databaseUrl,
+    onError,
+    onChange(change: Change) {
+      if (change.kind === 'session') return sessions.dropSession(change.id);
+      if (change.kind === 'user') return sessions.dropUser(change.id);
+      if (change.kind === 'unknown') sessions.dropAll();
+      reloadKeys();
+    },
+  });
+  const keyTimer = setInterval(() => {
+    rotateKeys().catch((error: unknown) => log.error({ err: error }, 'cannot rotate the signing keys'));
+  }, KEY_ROTATION_CHECK_MS).unref();
+
+  const passwords = createPasswords({
+    parameters: config.password.hash,
+    peppers: deriveKeys(secrets, 'password pepper'),
+    ...(config.password.breachedUrl
+      ? { isBreached: createBreachedPasswords({ url: config.password.breachedUrl }) }
+      : {}),
+  });
+  const [refreshKey] = deriveKeys(secrets, 'refresh token successor');
+  if (!refreshKey) throw new Error('no secret is configured');
+
+  return {
+    config,
+    log,
+    clock,
+    database,
+    passwords,
+    limiter: createLimiter(database.relaxed, config.rateLimits),
+    bus,
+    sessions,
+    keys,
+    accessTokens,
+    refreshKey: refreshKey.key,
+    stages: parts.stages ?? stages,
+    async close() {
+      clearInterval(keyTimer);
+      await Promise.all([passwords.close(), bus.close()]);
+      await database.close();
+    },
+  };
+}
+
+function openKeys(stored: readonly signingKeys.SigningKey[], cipher: Cipher): StoredKey[] {
+  return stored.map((key) => {
+    const privateJwk = signingKeys.privateJwk(key, cipher);
+    if (privateJwk) return { ...key, privateJwk };
+    throw new Error(
+      `POSTERN_SECRET does not open the signing key ${key.kid}. Put the secret that it was made with into the list, after the new one.`,
+    );
+  });
+}
+
+/** The secret of a development machine: made once, kept in the data folder. Of two that make it, both use one. */
+async function developmentSecret(dataDir: string): Promise<string> {
+  const file = join(dataDir, 'secret');
+  const draft = join(dataDir, `secret.${process.pid}`);
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await writeFile(draft, randomBytes(48).toString('base64url'), { mode: 0o600 });
+  // A link appears whole or not at all, and not over an older one.
+  await link(draft, file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  await rm(draft);
+  return (await readFile(file, 'utf8')).trim();
+}

@@ -1,0 +1,405 @@
+import { existsSync } from 'node:fs';
+import { z } from 'zod';
+import { ACCESS_TOKEN_ALGORITHMS } from './lib/access-token.ts';
+import { parseDuration } from './lib/duration.ts';
+import { parseRate, type Rate } from './lib/rate.ts';
+
+// ── How settings are written ─────────────────────────────────────────────────────────────────────────────────────
+
+const duration = (shown: string) =>
+  z
+    .string()
+    .default(shown)
+    .transform((text, context) => {
+      const milliseconds = parseDuration(text);
+      if (milliseconds !== null && milliseconds > 0) return milliseconds;
+      context.addIssue({ code: 'custom', message: 'is not a duration such as 30s, 15m, 12h or 7d' });
+      return z.NEVER;
+    });
+
+const count = (shown: number, { min, max }: { min: number; max: number }) =>
+  z
+    .string()
+    .default(String(shown))
+    .refine((text) => /^\d{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max, {
+      message: `is not a whole number from ${min} to ${max}`,
+    })
+    .transform(Number);
+
+const choice = <const V extends string>(values: readonly [V, ...V[]]) =>
+  z.enum(values, { error: `is not one of ${values.join(', ')}` });
+
+const list = (shown: string) =>
+  z
+    .string()
+    .default(shown)
+    .transform((text) =>
+      text
+        .split(',')
+        .map((entry) => entry.trim())
+        .filter(Boolean),
+    );
+
+const webUrl = z.string().refine((text) => originOf(text) !== null && !/[?#]/.test(text), {
+  message: 'is not an http or https URL',
+});
+
+// ── Rate limits ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Every limit by name; `perAddress` means the client's IPv4 address or IPv6 /64. `off` counts nothing. */
+export const DEFAULT_RATE_LIMITS = {
+  passwordPerAccount: '10/15m',
+  passwordPerAddress: '60/1m',
+  passwordOverall: 'off',
+  signUpPerAddress: '60/1m',
+  continueLoginPerAddress: '120/1m',
+  refreshPerSession: '30/5m',
+  refreshPerAddress: '300/5m',
+} as const;
+export type LimitName = keyof typeof DEFAULT_RATE_LIMITS;
+export type RateLimits = Readonly<Record<LimitName, Rate | null>>;
+
+const rateLimits = z
+  .string()
+  .default('{}')
+  .transform((text, context): RateLimits => {
+    const refuse = (message: string) => {
+      context.addIssue({ code: 'custom', message });
+      return z.NEVER;
+    };
+    const overrides = text === 'off' ? everyLimit(() => 'off') : parseJsonObject(text);
+    if (!overrides) return refuse('is neither `off` nor a JSON object of limits by name');
+    const limits: Partial<Record<LimitName, Rate | null>> = {};
+    const written: Record<string, unknown> = { ...DEFAULT_RATE_LIMITS, ...overrides };
+    for (const [name, value] of Object.entries(written)) {
+      if (!(name in DEFAULT_RATE_LIMITS))
+        return refuse(`knows no limit ${name}; there are ${Object.keys(DEFAULT_RATE_LIMITS).join(', ')}`);
+      const rate = typeof value === 'string' && value !== 'off' ? parseRate(value) : null;
+      if (!rate && value !== 'off') return refuse(`has no rate such as 10/15m, or off, for ${name}`);
+      limits[name as LimitName] = rate;
+    }
+    return limits as RateLimits;
+  });
+
+// ── Every setting ────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Every setting: its name, how it is written, its default, what it means. `postern --help` and the pages show it. */
+const settings = z.object({
+  NODE_ENV: z.string().default('').meta({
+    shown: '',
+    description:
+      '`production` refuses to start without DATABASE_URL, POSTERN_SECRET, an https POSTERN_PUBLIC_URL and POSTERN_SMTP_URL',
+  }),
+  HOST: z.string().default('127.0.0.1').meta({ description: 'the address to listen on' }),
+  PORT: count(4000, { min: 0, max: 65_535 }).meta({
+    description: 'the port to listen on; 0 takes a free one and says which',
+  }),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'is not a postgresql:// URL')
+    .optional()
+    .meta({ shown: 'an embedded PostgreSQL in the data folder', description: 'any PostgreSQL from version 14 on' }),
+  POSTERN_DATABASE_CONNECTIONS: count(10, { min: 2, max: 1_000 }).meta({
+    description: 'connections to the database at most',
+  }),
+  POSTERN_DATA_DIR: z
+    .string()
+    .min(1)
+    .default('.postern')
+    .meta({ description: 'the folder of the embedded database and the development secret; made with mode 0700' }),
+  POSTERN_PUBLIC_URL: webUrl.optional().meta({
+    shown: '`http://localhost:PORT`',
+    description:
+      'where clients reach Postern: the issuer of its tokens, and the start of every link, whatever host a request claims',
+  }),
+  POSTERN_FRONTEND_URL: webUrl.optional().meta({ shown: 'the public URL', description: 'where the app lives' }),
+  POSTERN_ALLOWED_ORIGINS: list('').meta({
+    shown: 'the public and frontend origins',
+    description: 'browsers on other origins may not call Postern',
+  }),
+  POSTERN_TRUSTED_PROXIES: count(0, { min: 0, max: 10 }).meta({
+    description: 'how many right-most hops of X-Forwarded-For are ours',
+  }),
+  POSTERN_SECRET: list('').meta({
+    shown: 'made once in the data folder, outside production',
+    description: 'at least 32 bytes; a list to rotate: the first seals, all open',
+  }),
+  POSTERN_SIGN_UP: choice(['open', 'closed']).default('open').meta({ description: 'whether new people may sign up' }),
+  POSTERN_SMTP_URL: z
+    .string()
+    .regex(/^smtps?:\/\//, 'is not an smtp:// or smtps:// URL')
+    .optional()
+    .meta({ shown: 'none outside production', description: 'the mail server; production does not start without one' }),
+  POSTERN_PASSWORD_MIN_LENGTH: count(8, { min: 8, max: 256 }).meta({
+    description: 'the shortest password, in code points',
+  }),
+  POSTERN_PASSWORD_HASH: z
+    .string()
+    .default('m=47104,t=1,p=1')
+    .transform(parsePasswordHash)
+    .meta({ shown: 'm=47104,t=1,p=1', description: 'argon2id: memory in KiB, passes, lanes' }),
+  POSTERN_BREACHED_PASSWORDS: choice(['on', 'off']).default('off').meta({
+    description:
+      'ask a range service whether a new password is in a known breach; only five characters of its SHA-1 leave the machine',
+  }),
+  POSTERN_BREACHED_PASSWORDS_URL: webUrl
+    .default('https://api.pwnedpasswords.com/range/')
+    .meta({ description: 'the range service' }),
+  POSTERN_SESSION_LIFETIME: duration('30d').meta({
+    shown: '30d',
+    description: 'a session ends then, whatever happens',
+  }),
+  POSTERN_SESSION_IDLE: duration('7d').meta({ shown: '7d', description: 'a session ends after this time without use' }),
+  POSTERN_ACCESS_TOKEN_LIFETIME: duration('5m').meta({
+    shown: '5m',
+    description: 'the lifetime of a JWT; 15m at most',
+  }),
+  POSTERN_REFRESH_TOKEN_LIFETIME: duration('30d').meta({
+    shown: '30d',
+    description: 'the lifetime of a refresh token, within that of its session',
+  }),
+  POSTERN_ACCESS_TOKEN_ALG: choice(ACCESS_TOKEN_ALGORITHMS)
+    .default('ES256')
+    .meta({ description: 'the algorithm of new signing keys: ES256, EdDSA or RS256' }),
+  POSTERN_ACCESS_TOKEN_AUDIENCE: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ shown: 'the public URL', description: 'the `aud` of a JWT' }),
+  POSTERN_SIGNING_KEY_LIFETIME: duration('90d').meta({
+    shown: '90d',
+    description: 'a signing key is replaced after this time',
+  }),
+  POSTERN_REAUTHENTICATION_WINDOW: duration('15m').meta({ shown: '15m', description: 'how long a proof stays fresh' }),
+  POSTERN_PENDING_LOGIN_LIFETIME: duration('15m').meta({
+    shown: '15m',
+    description: 'how long an unfinished login may take',
+  }),
+  POSTERN_RATE_LIMITS: rateLimits.meta({
+    shown: 'the table below',
+    description: 'JSON of overrides by name, or `off` (refused in production)',
+  }),
+  POSTERN_INTROSPECTION: choice(['on', 'off'])
+    .optional()
+    .meta({ shown: '`on`, in production `off`', description: 'whether clients may read the schema' }),
+  POSTERN_GRAPHIQL: choice(['on', 'off'])
+    .optional()
+    .meta({ shown: '`on`, in production `off`', description: 'whether a browser gets GraphiQL' }),
+  POSTERN_LOG_LEVEL: choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .meta({ description: 'the least severe line to log' }),
+});
+
+/** The environment variables that Postern reads, as strings. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Everything an operator decides, checked and complete. Durations in milliseconds, URLs without a trailing slash. */
+export interface Config {
+  readonly production: boolean;
+  readonly host: string;
+  readonly port: number;
+  /** Null: the embedded PostgreSQL in the data folder. */
+  readonly databaseUrl: string | null;
+  readonly databaseConnections: number;
+  readonly dataDir: string;
+  /** The issuer, and the origin of every link. */
+  readonly publicUrl: string;
+  readonly frontendUrl: string;
+  readonly allowedOrigins: readonly string[];
+  readonly trustedProxies: number;
+  /** The first seals, all open. Empty: take the one in the data folder. */
+  readonly secrets: readonly string[];
+  readonly signUp: 'open' | 'closed';
+  readonly password: {
+    readonly minLength: number;
+    readonly hash: { readonly memoryKiB: number; readonly iterations: number; readonly parallelism: number };
+    /** Null: new passwords are not looked up. */
+    readonly breachedUrl: string | null;
+  };
+  readonly session: { readonly lifetime: number; readonly idle: number };
+  readonly accessToken: {
+    readonly lifetime: number;
+    readonly algorithm: (typeof ACCESS_TOKEN_ALGORITHMS)[number];
+    readonly audience: string;
+    readonly keyLifetime: number;
+  };
+  readonly refreshToken: { readonly lifetime: number };
+  readonly reauthenticationWindow: number;
+  readonly pendingLoginLifetime: number;
+  readonly rateLimits: RateLimits;
+  readonly introspection: boolean;
+  readonly graphiql: boolean;
+  readonly logLevel: string;
+}
+
+/** All that is wrong with the settings, a line each, by name and without the values. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`The settings do not fit:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+/** The process's environment, with a `.env` file of the working folder below it. */
+export function readEnvironment(): Environment {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  return process.env;
+}
+
+/**
+ * Checks the settings and completes them.
+ * @throws ConfigError naming every problem at once
+ */
+export function loadConfig(environment: Environment): Config {
+  // An empty variable is how shells and compose files write "not set".
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = settings.safeParse(given);
+  const problems = parsed.error?.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`) ?? [];
+  if (!parsed.data) throw new ConfigError(problems);
+  const config = complete(parsed.data);
+  const unfit = [
+    ...inconsistencies(config, parsed.data),
+    ...(config.production ? productionProblems(config, given) : []),
+  ];
+  if (unfit.length > 0) throw new ConfigError(unfit);
+  return config;
+}
+
+/** Names that begin like a setting of ours but are none: typing errors, or settings of another version. */
+export function unknownSettings(environment: Environment): string[] {
+  return Object.keys(environment).filter((name) => name.startsWith('POSTERN_') && !(name in settings.shape));
+}
+
+/** One row of the table of settings. */
+export interface SettingHelp {
+  readonly name: string;
+  readonly default: string;
+  readonly meaning: string;
+}
+
+/** The table of settings, for `postern --help`, `.env.example` and the README. */
+export function describeSettings(): SettingHelp[] {
+  return Object.entries(settings.shape).map(([name, schema]) => {
+    const { shown, description = '' } = schema.meta() as { shown?: string; description?: string };
+    const fallback = schema.safeParse(undefined);
+    return { name, default: shown ?? String(fallback.data ?? ''), meaning: description };
+  });
+}
+
+function complete(given: z.output<typeof settings>): Config {
+  const production = given.NODE_ENV === 'production';
+  const publicUrl = withoutSlash(given.POSTERN_PUBLIC_URL ?? `http://localhost:${given.PORT}`);
+  const frontendUrl = withoutSlash(given.POSTERN_FRONTEND_URL ?? publicUrl);
+  // Somebody who tries Postern out opens either name of their own machine.
+  const own = given.POSTERN_PUBLIC_URL
+    ? [publicUrl, frontendUrl]
+    : [publicUrl, `http://127.0.0.1:${given.PORT}`, frontendUrl];
+  const origins = [...own, ...given.POSTERN_ALLOWED_ORIGINS].map((url) => originOf(url) ?? url);
+  const development = production ? 'off' : 'on';
+  return {
+    production,
+    host: given.HOST,
+    port: given.PORT,
+    databaseUrl: given.DATABASE_URL ?? null,
+    databaseConnections: given.POSTERN_DATABASE_CONNECTIONS,
+    dataDir: given.POSTERN_DATA_DIR,
+    publicUrl,
+    frontendUrl,
+    allowedOrigins: [...new Set(origins)],
+    trustedProxies: given.POSTERN_TRUSTED_PROXIES,
+    secrets: given.POSTERN_SECRET,
+    signUp: given.POSTERN_SIGN_UP,
+    password: {
+      minLength: given.POSTERN_PASSWORD_MIN_LENGTH,
+      hash: given.POSTERN_PASSWORD_HASH,
+      breachedUrl: given.POSTERN_BREACHED_PASSWORDS === 'on' ? given.POSTERN_BREACHED_PASSWORDS_URL : null,
+    },
+    session: { lifetime: given.POSTERN_SESSION_LIFETIME, idle: given.POSTERN_SESSION_IDLE },
+    accessToken: {
+      lifetime: given.POSTERN_ACCESS_TOKEN_LIFETIME,
+      algorithm: given.POSTERN_ACCESS_TOKEN_ALG,
+      audience: given.POSTERN_ACCESS_TOKEN_AUDIENCE ?? publicUrl,
+      keyLifetime: given.POSTERN_SIGNING_KEY_LIFETIME,
+    },
+    refreshToken: { lifetime: given.POSTERN_REFRESH_TOKEN_LIFETIME },
+    reauthenticationWindow: given.POSTERN_REAUTHENTICATION_WINDOW,
+    pendingLoginLifetime: given.POSTERN_PENDING_LOGIN_LIFETIME,
+    rateLimits: given.POSTERN_RATE_LIMITS,
+    introspection: (given.POSTERN_INTROSPECTION ?? development) === 'on',
+    graphiql: (given.POSTERN_GRAPHIQL ?? development) === 'on',
+    logLevel: given.POSTERN_LOG_LEVEL,
+  };
+}
+
+function inconsistencies(config: Config, given: z.output<typeof settings>): string[] {
+  const problems: string[] = [];
+  if (config.secrets.some((secret) => Buffer.byteLength(secret) < 32)) {
+    problems.push('POSTERN_SECRET has an entry of less than 32 bytes');
+  }
+  for (const origin of given.POSTERN_ALLOWED_ORIGINS) {
+    if (originOf(origin) === null)
+      problems.push('POSTERN_ALLOWED_ORIGINS has an entry that is not an origin such as https://app.example');
+  }
+  if (config.accessToken.lifetime > 900_000) problems.push('POSTERN_ACCESS_TOKEN_LIFETIME is longer than 15m');
+  return problems;
+}
+
+function productionProblems(config: Config, given: Environment): string[] {
+  const problems: string[] = [];
+  if (!config.databaseUrl) problems.push('DATABASE_URL is needed in production');
+  if (config.secrets.length === 0) problems.push('POSTERN_SECRET is needed in production: 32 random bytes or more');
+  if (config.secrets.some(isGuessable)) problems.push('POSTERN_SECRET has an entry that anybody would guess');
+  if (!config.publicUrl.startsWith('https://')) problems.push('POSTERN_PUBLIC_URL is needed in production, with https');
+  if (!given.POSTERN_SMTP_URL) problems.push('POSTERN_SMTP_URL is needed in production');
+  if (config.password.hash.memoryKiB * config.password.hash.iterations < 32_768) {
+    problems.push('POSTERN_PASSWORD_HASH is too cheap for production');
+  }
+  if (given.POSTERN_RATE_LIMITS === 'off') problems.push('POSTERN_RATE_LIMITS may not be off in production');
+  return problems;
+}
+
+// Repeated characters and the words of examples have the length of a secret, not its strength.
+function isGuessable(secret: string): boolean {
+  return (
+    new Set(secret).size < 8 || /change.?me|example|placeholder|your.?secret|not.?a.?secret|password/i.test(secret)
+  );
+}
+
+function parsePasswordHash(text: string, context: z.RefinementCtx) {
+  const [, memory, passes, lanes] = /^m=(\d{1,8}),t=(\d{1,3}),p=(\d{1,2})$/.exec(text) ?? [];
+  const parameters = { memoryKiB: Number(memory), iterations: Number(passes), parallelism: Number(lanes) };
+  // RFC 9106 §3.1: at least 8 KiB for each lane. More than one lane only takes cores from the other logins.
+  if (parameters.memoryKiB >= 8 && parameters.iterations >= 1 && parameters.parallelism === 1) return parameters;
+  context.addIssue({ code: 'custom', message: 'is not like m=47104,t=1,p=1, with at least 8 KiB and one lane' });
+  return z.NEVER;
+}
+
+function originOf(url: string): string | null {
+  if (!URL.canParse(url)) return null;
+  const { protocol, origin } = new URL(url);
+  return protocol === 'https:' || protocol === 'http:' ? origin : null;
+}
+
+function withoutSlash(url: string): string {
+  return url.replace(/\/+$/, '');
+}
+
+function parseJsonObject(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+function everyLimit<V>(value: () => V): Record<LimitName, V> {
+  return Object.fromEntries(Object.keys(DEFAULT_RATE_LIMITS).map((name) => [name, value()])) as Record<LimitName, V>;
+}

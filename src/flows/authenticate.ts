@@ -1,0 +1,90 @@
+import type { App, RememberedSession } from '../app.ts';
+import { hashToken, isToken } from '../lib/secrets.ts';
+import type { CredentialKind, KnownSession } from '../records/sessions.ts';
+import * as sessions from '../records/sessions.ts';
+import type { UnauthenticatedReason, Viewer } from './outcomes.ts';
+
+/** A credential as a request carries it. */
+export interface PresentedCredential {
+  readonly from: 'cookie' | 'header' | 'bearer';
+  readonly value: string;
+}
+
+/** The use of a session is written at most this often. */
+const WRITE_USE_EVERY_MS = 60_000;
+
+/**
+ * Turns what a request carries into who asks. Never fails for a bad credential: it is nobody, with the reason.
+ *
+ * An opaque token opens only what it was made for: that of a cookie only as a cookie, that of an app only in a header,
+ * so that neither can be smuggled through the other's door.
+ */
+export async function authenticate(app: App, credential: PresentedCredential | null): Promise<Viewer> {
+  if (!credential) return anonymous('NO_CREDENTIAL');
+  const { from, value } = credential;
+  if (isToken('session', value)) {
+    const tokenHash = hashToken(value);
+    return recognise(app, 'session', `token:${tokenHash.toString('base64')}`, {
+      find: () => sessions.findByTokenHash(app.database.prisma, tokenHash),
+      expected: ({ session }) => session.credential === heldAs(from),
+    });
+  }
+  if (from !== 'bearer') return anonymous('INVALID_CREDENTIAL');
+
+  const claims = await app.accessTokens.verify(value, app.clock());
+  if (claims === 'expired') return anonymous('EXPIRED');
+  if (claims === 'invalid') return anonymous('INVALID_CREDENTIAL');
+  return recognise(app, 'accessToken', `session:${claims.sid}`, {
+    find: () => sessions.findById(app.database.prisma, claims.sid),
+    expected: ({ session }) => session.userId === claims.sub,
+    whenUnknown: 'REVOKED',
+  });
+}
+
+interface Lookup {
+  find(): Promise<KnownSession | null>;
+  expected(known: KnownSession): boolean;
+  whenUnknown?: UnauthenticatedReason;
+}
+
+async function recognise(app: App, kind: 'session' | 'accessToken', key: string, lookup: Lookup): Promise<Viewer> {
+  const now = app.clock();
+  const load = async () => remember(await lookup.find());
+  let known = await app.sessions.get(key, load);
+  if (known && isExpired(app, known, now)) {
+    // Another instance may have seen it in use since this one read it.
+    app.sessions.dropSession(known.session.id);
+    known = await app.sessions.get(key, load);
+  }
+  if (!known) return anonymous(lookup.whenUnknown ?? 'INVALID_CREDENTIAL');
+  if (!lookup.expected(known)) return anonymous('INVALID_CREDENTIAL');
+  if (known.endReason) return anonymous(known.endReason === 'EXPIRED' ? 'EXPIRED' : 'REVOKED');
+  if (isExpired(app, known, now)) return anonymous('EXPIRED');
+  await noteUse(app, known, now);
+  return { kind, session: { ...known.session, lastSeenAt: known.use.lastSeenAt }, user: known.user };
+}
+
+function remember(known: KnownSession | null): RememberedSession | null {
+  return known && { ...known, use: { lastSeenAt: known.session.lastSeenAt, writtenAt: known.session.lastSeenAt } };
+}
+
+function isExpired({ config }: App, { session, use }: RememberedSession, now: Date): boolean {
+  return sessions.expiryOf({ ...session, lastSeenAt: use.lastSeenAt }, config.session.idle) <= now;
+}
+
+async function noteUse({ config, database }: App, { session, use }: RememberedSession, now: Date): Promise<void> {
+  if (now > use.lastSeenAt) use.lastSeenAt = now;
+  // Where the idle time is that short, the note must come in time to count.
+  const every = Math.min(WRITE_USE_EVERY_MS, config.session.idle / 4);
+  if (now.getTime() - use.writtenAt.getTime() < every) return;
+  use.writtenAt = now;
+  await sessions.touch(database.prisma, session.id, now);
+}
+
+function heldAs(from: PresentedCredential['from']): CredentialKind {
+  return from === 'cookie' ? 'COOKIE' : 'SESSION_TOKEN';
+}
+
+function anonymous(reason: UnauthenticatedReason): Viewer {
+  return { kind: 'anonymous', reason };
+}

@@ -1,0 +1,77 @@
+import type { App } from '../app.ts';
+import type { PasswordRejection } from '../lib/password-policy.ts';
+import type { LoginContext } from '../login/pipeline.ts';
+import type { Session } from '../records/sessions.ts';
+import type { User } from '../records/users.ts';
+import type { Client } from '../unit.ts';
+
+/** Why a request is recognised as nobody. */
+export type UnauthenticatedReason = 'NO_CREDENTIAL' | 'INVALID_CREDENTIAL' | 'EXPIRED' | 'REVOKED';
+
+export interface Unauthenticated {
+  readonly kind: 'Unauthenticated';
+  readonly reason: UnauthenticatedReason;
+}
+
+/** Who asks: nobody known, or the person behind a session, by whichever credential. */
+export type Viewer = Anonymous | SignedIn;
+
+export interface Anonymous {
+  readonly kind: 'anonymous';
+  readonly reason: UnauthenticatedReason;
+}
+
+/** Somebody who is recognised. Ordinary flows ask for this, so that they cannot be called without. */
+export interface SignedIn {
+  readonly kind: 'session' | 'accessToken';
+  readonly session: Session;
+  readonly user: User;
+}
+
+/** Who calls, and from where. */
+export interface Caller {
+  readonly viewer: Viewer;
+  readonly client: Client;
+}
+
+/** One answer for a wrong password, an unknown, disabled or locked account, and one that has no password. */
+export interface InvalidCredentials {
+  readonly kind: 'InvalidCredentials';
+}
+
+export interface RateLimited {
+  readonly kind: 'RateLimited';
+  /** Seconds. */
+  readonly retryAfter: number;
+}
+
+export interface PasswordRejected {
+  readonly kind: 'PasswordRejected';
+  readonly reasons: readonly PasswordRejection[];
+}
+
+export type InputIssueCode = 'REQUIRED' | 'INVALID' | 'TOO_SHORT' | 'TOO_LONG' | 'NOT_ALLOWED' | 'TAKEN';
+
+export interface InputIssue {
+  readonly path: readonly string[];
+  readonly code: InputIssueCode;
+}
+
+/** What a person typed does not do; every problem of it at once. */
+export interface InvalidInput {
+  readonly kind: 'InvalidInput';
+  readonly issues: readonly InputIssue[];
+}
+
+export function invalidInput(...issues: readonly InputIssue[]): InvalidInput {
+  return { kind: 'InvalidInput', issues };
+}
+
+export function rateLimited(retryAfter: number): RateLimited {
+  return { kind: 'RateLimited', retryAfter };
+}
+
+/** What the pipeline needs to know of a caller. */
+export function loginContext(app: App, { viewer }: Caller): LoginContext {
+  return { stages: app.stages, replaces: viewer.kind === 'anonymous' ? null : viewer.session };
+}

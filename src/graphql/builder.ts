@@ -1,0 +1,31 @@
+import SchemaBuilder from '@pothos/core';
+import { GraphQLError } from 'graphql';
+import type { Context } from './context.ts';
+
+export interface Types {
+  Context: Context;
+  DefaultFieldNullability: false;
+  Scalars: {
+    ID: { Input: string; Output: string };
+    DateTime: { Input: Date; Output: Date };
+  };
+}
+
+/** The builder of the schema. Fields are non-null unless they say otherwise, as in the contract. */
+export const builder = new SchemaBuilder<Types>({ defaultFieldNullability: false });
+
+/** What the references of this builder are typed with. */
+export type SchemaTypes = PothosSchemaTypes.ExtendDefaultTypes<Types>;
+
+builder.queryType({});
+builder.mutationType({});
+
+builder.scalarType('DateTime', {
+  description: 'An instant, as RFC 3339 writes it, in UTC.',
+  serialize: (instant) => instant.toISOString(),
+  parseValue: (value) => {
+    const instant = typeof value === 'string' ? new Date(value) : null;
+    if (!instant || Number.isNaN(instant.getTime())) throw new GraphQLError('not an RFC 3339 time');
+    return instant;
+  },
+});

@@ -1,0 +1,34 @@
+import type { InputIssueCode } from '../flows/outcomes.ts';
+import { builder } from './builder.ts';
+
+/** What people read. Programs go by `__typename`; nothing but this file holds text for people. */
+const MESSAGES = {
+  Unauthenticated: 'You are not signed in.',
+  InvalidCredentials: 'These credentials do not match an account.',
+  LoginExpired: 'This login is over. Please begin again.',
+  SignUpClosed: 'Signing up is closed.',
+  PasswordRejected: 'Please choose another password.',
+  InvalidInput: 'Some of what you entered needs another look.',
+  RateLimited: 'Too many attempts. Please wait a moment.',
+} as const;
+
+const ISSUES: Readonly<Record<InputIssueCode, string>> = {
+  REQUIRED: 'This is needed.',
+  INVALID: 'This does not have the right form.',
+  TOO_SHORT: 'This is too short.',
+  TOO_LONG: 'This is too long.',
+  NOT_ALLOWED: 'This cannot be used here.',
+  TAKEN: 'This is taken.',
+};
+
+type ProblemKind = keyof typeof MESSAGES;
+
+export const Problem = builder.interfaceRef<{ readonly kind: ProblemKind }>('Problem').implement({
+  description: 'Something stands in the way. `message` is for people; `__typename` is for programs.',
+  fields: (t) => ({ message: t.string({ resolve: ({ kind }) => MESSAGES[kind] }) }),
+});
+
+/** The text for one issue of an input. */
+export function issueMessage(code: InputIssueCode): string {
+  return ISSUES[code];
+}

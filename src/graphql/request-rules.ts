@@ -1,0 +1,106 @@
+import {
+  type ASTNode,
+  type FieldNode,
+  GraphQLError,
+  Kind,
+  type OperationDefinitionNode,
+  type SelectionSetNode,
+  type ValidationContext,
+  type ValidationRule,
+} from 'graphql';
+
+/** What one request may ask for. The same for everybody, since validation verdicts are shared between requests. */
+export const LIMITS = { tokens: 1_000, depth: 8, aliases: 15, directives: 20 } as const;
+
+/** GraphiQL's own question about the schema nests this deep; where introspection is off, another rule refuses it. */
+const INTROSPECTION_DEPTH = 16;
+
+/**
+ * One mutation a request. So one request is one attempt, and no attempt sees the effects of another in its own answer.
+ * Fields are counted through fragments, whatever `@skip` says.
+ */
+export const oneMutationField: ValidationRule = (context) => ({
+  OperationDefinition(operation) {
+    if (operation.operation !== 'mutation' || measure(operation, context).rootFields <= 1) return;
+    context.reportError(refusal('A mutation operation selects exactly one field.', 'ONE_MUTATION_FIELD', operation));
+  },
+});
+
+/** Bounds on depth, aliases and directives, measured over each operation with its fragments spread out. */
+export const boundedDocument: ValidationRule = (context) => ({
+  OperationDefinition(operation) {
+    const { depth, aliases, directives } = measure(operation, context);
+    const exceeded =
+      (depth > LIMITS.depth && `depth of ${LIMITS.depth}`) ||
+      (aliases > LIMITS.aliases && `${LIMITS.aliases} aliases`) ||
+      (directives > LIMITS.directives && `${LIMITS.directives} directives`);
+    if (exceeded)
+      context.reportError(refusal(`The operation exceeds the limit: ${exceeded}.`, 'LIMIT_EXCEEDED', operation));
+  },
+});
+
+interface Measure {
+  readonly rootFields: number;
+  readonly depth: number;
+  readonly aliases: number;
+  readonly directives: number;
+}
+
+const NOTHING: Measure = { rootFields: 0, depth: 0, aliases: 0, directives: 0 };
+
+/**
+ * Measures an operation as if every fragment were written out where it is spread. Each fragment is measured once, so
+ * that a small document which stands for an exponentially large one is told from its sums, not by walking it.
+ */
+function measure(operation: OperationDefinitionNode, context: ValidationContext): Measure {
+  const fragments = new Map<string, Measure>();
+
+  const ofSet = (set: SelectionSetNode): Measure =>
+    set.selections.reduce((sum, selection) => {
+      const own = { ...NOTHING, directives: selection.directives?.length ?? 0 };
+      if (selection.kind === Kind.FIELD) return add(add(sum, own), ofField(selection));
+      if (selection.kind === Kind.INLINE_FRAGMENT) return add(add(sum, own), ofSet(selection.selectionSet));
+      return add(add(sum, own), ofFragment(selection.name.value));
+    }, NOTHING);
+
+  const ofField = (field: FieldNode): Measure => {
+    const below = field.selectionSet ? ofSet(field.selectionSet) : NOTHING;
+    return {
+      ...below,
+      rootFields: 1,
+      aliases: below.aliases + (field.alias ? 1 : 0),
+      depth: depthOf(field, below.depth),
+    };
+  };
+
+  const ofFragment = (name: string): Measure => {
+    const known = fragments.get(name);
+    if (known) return known;
+    // While it is being measured it counts as nothing: a cycle is another rule's to report.
+    fragments.set(name, NOTHING);
+    const fragment = context.getFragment(name);
+    const measured = fragment ? ofSet(fragment.selectionSet) : NOTHING;
+    fragments.set(name, measured);
+    return measured;
+  };
+
+  return add(ofSet(operation.selectionSet), { ...NOTHING, directives: operation.directives?.length ?? 0 });
+}
+
+function depthOf(field: FieldNode, below: number): number {
+  const introspects = field.name.value === '__schema' || field.name.value === '__type';
+  return introspects && below <= INTROSPECTION_DEPTH ? 1 : below + 1;
+}
+
+function add(a: Measure, b: Measure): Measure {
+  return {
+    rootFields: a.rootFields + b.rootFields,
+    depth: Math.max(a.depth, b.depth),
+    aliases: a.aliases + b.aliases,
+    directives: a.directives + b.directives,
+  };
+}
+
+function refusal(message: string, code: string, node: ASTNode): GraphQLError {
+  return new GraphQLError(message, { nodes: node, extensions: { code, http: { status: 400 } } });
+}

@@ -1,0 +1,37 @@
+import { type SignUpClosed, type SignUpResult, signUp } from '../flows/sign-up.ts';
+import { builder } from './builder.ts';
+import { deliver, loginSteps } from './login.ts';
+import { InvalidInputType, PasswordRejectedType, RateLimitedType } from './outcomes.ts';
+import { Problem } from './problems.ts';
+import { resultUnion } from './result-union.ts';
+import { CredentialKind } from './session.ts';
+
+const SignUpInput = builder.inputType('SignUpInput', {
+  fields: (t) => ({
+    email: t.string(),
+    username: t.string(),
+    phone: t.string(),
+    password: t.string({ description: 'May be left out where passwordless sign-up is on.' }),
+    name: t.string(),
+    credential: t.field({ type: CredentialKind, required: true, defaultValue: 'SESSION_TOKEN' }),
+  }),
+});
+
+const SignUpClosedType = builder.objectRef<SignUpClosed>('SignUpClosed').implement({ interfaces: [Problem] });
+
+const SignUpResultType = resultUnion<SignUpResult>()('SignUpResult', {
+  ...loginSteps,
+  SignUpClosed: SignUpClosedType,
+  PasswordRejected: PasswordRejectedType,
+  InvalidInput: InvalidInputType,
+  RateLimited: RateLimitedType,
+});
+
+builder.mutationField('signUp', (t) =>
+  t.field({
+    type: SignUpResultType,
+    description: 'Makes an account for somebody new, and logs them in.',
+    args: { input: t.arg({ type: SignUpInput, required: true }) },
+    resolve: async (_root, { input }, context) => deliver(context, await signUp(context.app, context.caller, input)),
+  }),
+);

@@ -1,0 +1,43 @@
+import type { SignedIn } from '../flows/outcomes.ts';
+import { localPartOf } from '../lib/email-address.ts';
+import { builder } from './builder.ts';
+import type { Context } from './context.ts';
+import { signedIn } from './guard.ts';
+import { UnauthenticatedType } from './outcomes.ts';
+
+type User = SignedIn['user'];
+
+/** A person, as they themselves may see them: the fields are listed one by one, so that a secret cannot leak. */
+export const UserType = builder.objectRef<User>('User').implement({
+  fields: (t) => ({
+    id: t.exposeID('id'),
+    createdAt: t.expose('createdAt', { type: 'DateTime' }),
+    lastLoginAt: t.expose('lastLoginAt', { type: 'DateTime', nullable: true }),
+    displayName: t.string({
+      description: 'What to call this person: name, else username, else the local part of the address.',
+      resolve: ({ name, username, email }) => name ?? username ?? localPartOf(email ?? ''),
+    }),
+    name: t.exposeString('name', { nullable: true }),
+    username: t.exposeString('username', { nullable: true }),
+    email: t.exposeString('email', { nullable: true, description: 'The primary address.' }),
+    emailVerified: t.exposeBoolean('emailVerified'),
+    roles: t.stringList({ resolve: ({ roles }) => [...roles] }),
+    hasPassword: t.exposeBoolean('hasPassword'),
+    hasMfa: t.exposeBoolean('hasMfa', {
+      description: 'True once this person has a second factor: an authenticator app or a passkey used as one.',
+    }),
+  }),
+});
+
+const CurrentUserResult = builder.unionType('CurrentUserResult', {
+  types: [UserType, UnauthenticatedType],
+  resolveType: (result) => ('kind' in result ? UnauthenticatedType : UserType),
+});
+
+builder.queryField('currentUser', (t) =>
+  t.field({
+    type: CurrentUserResult,
+    description: 'Who asks.',
+    resolve: (_root, _args, context: Context) => signedIn(context, ({ user }) => user),
+  }),
+);

@@ -1,0 +1,48 @@
+import { Hono } from 'hono';
+import type { App } from '../app.ts';
+import type { Lifecycle } from './server.ts';
+
+/** Verifiers may keep the keys for so long; a new key stands here for twice that before it signs. */
+const JWKS_MAX_AGE_SECONDS = 300;
+
+/** The routes beside GraphQL. */
+export function createRoutes(app: App, lifecycle: Lifecycle): Hono {
+  const routes = new Hono();
+
+  routes.get('/health/live', (context) => context.json({ status: 'live' }));
+  routes.get('/health/ready', async (context) => {
+    const ready = !lifecycle.draining && (await isDatabaseReachable(app));
+    return ready ? context.json({ status: 'ready' }) : context.json({ status: 'unavailable' }, 503);
+  });
+
+  routes.get('/.well-known/jwks.json', (context) => context.json({ keys: app.keys.publicKeys() }, 200, cacheable));
+  routes.get('/.well-known/openid-configuration', (context) =>
+    context.json(
+      {
+        issuer: app.config.publicUrl,
+        jwks_uri: `${app.config.publicUrl}/.well-known/jwks.json`,
+        id_token_signing_alg_values_supported: [app.config.accessToken.algorithm],
+        subject_types_supported: ['public'],
+      },
+      200,
+      cacheable,
+    ),
+  );
+  return routes;
+}
+
+// Keys are for every verifier, browsers on other origins included.
+const cacheable = {
+  'Cache-Control': `public, max-age=${JWKS_MAX_AGE_SECONDS}`,
+  'Access-Control-Allow-Origin': '*',
+  'Cross-Origin-Resource-Policy': 'cross-origin',
+};
+
+async function isDatabaseReachable({ database }: App): Promise<boolean> {
+  try {
+    await database.prisma.$queryRaw`SELECT 1`;
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,85 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import {
+  type AccessTokenClaims,
+  CLOCK_LEEWAY_SECONDS,
+  signAccessToken,
+  verifyAccessToken,
+} from '../lib/access-token.ts';
+import type { KeyRing } from './key-ring.ts';
+
+/** Verified tokens that are remembered; some 300 bytes each. */
+const MAX_REMEMBERED = 20_000;
+
+/** Makes and verifies the JWTs of this issuer. */
+export interface AccessTokens {
+  /** Signs a token for a session with the current key. */
+  issue(subject: AccessTokenSubject, now: Date): Promise<IssuedAccessToken>;
+  /** The claims of a token of ours, `expired` for one that is merely too old, `invalid` for all else. */
+  verify(token: string, now: Date): Promise<AccessTokenClaims | 'expired' | 'invalid'>;
+  /** Forgets what was verified, because the keys changed. */
+  forget(): void;
+}
+
+/** Whom a token speaks of. */
+export interface AccessTokenSubject {
+  readonly userId: string;
+  readonly sessionId: string;
+  /** When the person last proved who they are. */
+  readonly authenticatedAt: Date;
+  /** RFC 8176 values. */
+  readonly methods: readonly string[];
+}
+
+export interface IssuedAccessToken {
+  readonly accessToken: string;
+  readonly expiresAt: Date;
+}
+
+/**
+ * @param options `issuer` and `audience` are both set in every token and expected of it; `lifetime` in milliseconds
+ */
+export function createAccessTokens(
+  keys: KeyRing,
+  options: { issuer: string; audience: string; lifetime: number },
+): AccessTokens {
+  // A signature is checked once; the time is looked at each time, and whether the session lives is not asked here.
+  const verified = new LRUCache<string, AccessTokenClaims>({ max: MAX_REMEMBERED });
+
+  return {
+    async issue({ userId, sessionId, authenticatedAt, methods }, now) {
+      const iat = toSeconds(now);
+      const exp = iat + Math.floor(options.lifetime / 1000);
+      const claims = {
+        iss: options.issuer,
+        aud: options.audience,
+        sub: userId,
+        sid: sessionId,
+        jti: randomUUID(),
+        iat,
+        exp,
+        auth_time: toSeconds(authenticatedAt),
+        amr: methods,
+      };
+      return { accessToken: await signAccessToken(claims, keys.current(now)), expiresAt: new Date(exp * 1000) };
+    },
+    async verify(token, now) {
+      const digest = createHash('sha256').update(token).digest('base64');
+      const known = verified.get(digest);
+      if (known) return known.exp + CLOCK_LEEWAY_SECONDS > now.getTime() / 1000 ? known : 'expired';
+      const claims = await verifyAccessToken(token, {
+        expectedIssuer: options.issuer,
+        expectedAudience: options.audience,
+        now,
+        keyFor: keys.find,
+      });
+      if (typeof claims !== 'string') verified.set(digest, claims);
+      return claims;
+    },
+    forget: () => verified.clear(),
+  };
+}
+
+function toSeconds(instant: Date): number {
+  return Math.floor(instant.getTime() / 1000);
+}

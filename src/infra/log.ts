@@ -1,0 +1,44 @@
+import { type Logger, pino } from 'pino';
+
+export type { Logger };
+
+/** Keys whose values never reach a log, wherever a line nests them. A second line: nothing logs them in the first place. */
+const SECRET_KEYS = [
+  'password',
+  'token',
+  'accessToken',
+  'refreshToken',
+  'loginToken',
+  'authorization',
+  'cookie',
+  'secret',
+  'variables',
+];
+
+/** Makes the logger: JSON lines on stdout, or readable ones on a terminal. */
+export function createLogger(level: string): Logger {
+  const options = {
+    level,
+    base: null,
+    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    formatters: { level: (label: string) => ({ level: label }) },
+    redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`]), censor: '[secret]' },
+    serializers: { err: describeError },
+  };
+  return process.stdout.isTTY
+    ? pino({ ...options, transport: { target: 'pino-pretty', options: { translateTime: 'HH:MM:ss.l' } } })
+    : pino(options);
+}
+
+// What is logged of an error: messages of the database may quote values (`detail`), so only what cannot is kept.
+function describeError(error: Error & { code?: unknown }) {
+  return { type: error.name, code: error.code, message: error.message.split('\n').at(-1), stack: framesOf(error) };
+}
+
+function framesOf(error: Error): string | undefined {
+  return error.stack
+    ?.split('\n')
+    .filter((line) => line.startsWith('    at '))
+    .slice(0, 8)
+    .join('\n');
+}

@@ -1,0 +1,111 @@
+import { type Argon2Parameters, makeDecoy, parametersOf, sameParameters } from '../lib/argon2.js';
+import { normalizePassword, type PasswordRejection, rejections } from '../lib/password-policy.ts';
+import type { BreachedPasswords } from './breached-passwords.ts';
+import { isCommonPassword } from './common-passwords.ts';
+import { createHashingPool, type HashingPool, type HashingSlot } from './password-pool.ts';
+
+/** A hash in PHC format, and the id of the pepper that went into it; null if none did. */
+export interface PasswordHash {
+  readonly hash: string;
+  readonly pepperKeyId: string | null;
+}
+
+/** A secret that is kept outside of the database, and the id by which a stored hash names it. */
+export interface Pepper {
+  readonly id: string;
+  readonly key: Buffer;
+}
+
+/** All that is done with passwords. */
+export interface Passwords {
+  /**
+   * Reasons to refuse a new password, or [].
+   * @param context the least length in code points; the person's addresses, names and other words of theirs
+   */
+  refuse(
+    password: string,
+    context: { readonly minLength: number; readonly words: readonly string[] },
+  ): Promise<PasswordRejection[]>;
+  /** A place to hash in, or null at once when hashing is saturated. To be taken before any database work. */
+  reserve(): PasswordSlot | null;
+  /** Waits for the work that was begun, and ends the threads. */
+  close(): Promise<void>;
+}
+
+/** A place to hash in, for one password at a time. Whoever takes one releases it, whatever happens. */
+export interface PasswordSlot {
+  /**
+   * Hashes a password with the current parameters and pepper.
+   * @throws TypeError for text with lone surrogates, which {@link Passwords.refuse} refuses
+   */
+  hash(password: string): Promise<PasswordHash>;
+  /**
+   * Compares a password with a stored one. Takes the work of a hash in any case, also if there is none to compare with,
+   * or none that could be verified: its pepper is gone, or it is malformed.
+   * @returns needsRehash if it matches, but was made with other parameters or another pepper than the current ones
+   */
+  verify(password: string, stored: PasswordHash | null): Promise<{ matches: boolean; needsRehash: boolean }>;
+  /** Gives the place back. Doing so twice changes nothing. */
+  release(): void;
+}
+
+/** What passwords are hashed with. */
+export interface PasswordsOptions {
+  readonly parameters: Argon2Parameters;
+  /** The first is the current one, all of them verify. None: hashes are not peppered. */
+  readonly peppers: readonly Pepper[];
+  /** Asked last, about passwords that nothing else refuses. Not knowing is no reason to refuse one. */
+  readonly isBreached?: BreachedPasswords;
+  /** One of its own by default; either is closed with these passwords. */
+  readonly pool?: HashingPool;
+}
+
+/** Passwords over a pool of threads. */
+export function createPasswords(options: PasswordsOptions): Passwords {
+  const { isBreached, pool = createHashingPool() } = options;
+  const keeper = createKeeper(options);
+
+  return {
+    async refuse(password, { minLength, words }) {
+      const found = rejections(password, { minLength, context: words }, isCommonPassword);
+      if (found.length > 0 || !isBreached) return found;
+      return (await isBreached(normalizePassword(password))) === 'breached' ? ['BREACHED'] : [];
+    },
+    reserve() {
+      const slot = pool.reserve();
+      return slot && { ...keeper(slot), release: slot.release };
+    },
+    close: () => pool.close(),
+  };
+}
+
+function createKeeper({ parameters, peppers }: PasswordsOptions) {
+  const [current] = peppers;
+  const decoy = makeDecoy(parameters);
+
+  function open(
+    stored: PasswordHash | null,
+  ): { hash: string; pepper: Buffer | undefined; cost: Argon2Parameters } | null {
+    const cost = stored && parametersOf(stored.hash);
+    if (!cost) return null;
+    if (stored.pepperKeyId === null) return { hash: stored.hash, pepper: undefined, cost };
+    const pepper = peppers.find(({ id }) => id === stored.pepperKeyId);
+    return pepper ? { hash: stored.hash, pepper: pepper.key, cost } : null;
+  }
+
+  return (slot: HashingSlot): Omit<PasswordSlot, 'release'> => ({
+    async hash(password) {
+      if (!password.isWellFormed()) throw new TypeError('a password has lone surrogates');
+      const hash = await slot.hash(normalizePassword(password), parameters, current?.key);
+      return { hash, pepperKeyId: current?.id ?? null };
+    },
+    async verify(password, stored) {
+      // With lone surrogates it was never hashed, but as UTF-8 it could equal a password that was.
+      const opened = password.isWellFormed() ? open(stored) : null;
+      const { hash, pepper } = opened ?? { hash: decoy, pepper: current?.key };
+      const matches = (await slot.verify(hash, normalizePassword(password), pepper)) && opened !== null;
+      const asNow = opened && sameParameters(opened.cost, parameters) && stored?.pepperKeyId === (current?.id ?? null);
+      return { matches, needsRehash: matches && !asNow };
+    },
+  });
+}

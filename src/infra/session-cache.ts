@@ -1,0 +1,84 @@
+import { LRUCache } from 'lru-cache';
+
+/** What the cache needs to know of an entry. */
+interface Entry {
+  readonly session: { readonly id: string; readonly userId: string };
+}
+
+/** Remembers who is recognised by which token, as long as changes are heard. */
+export interface SessionCache<E extends Entry> {
+  /** The remembered entry of a key, or the loaded one; null is never remembered. */
+  get(key: string, load: () => Promise<E | null>): Promise<E | null>;
+  dropSession(id: string): void;
+  dropUser(id: string): void;
+  dropAll(): void;
+  readonly size: number;
+}
+
+/**
+ * A cache by key (a token's hash or a session's id) whose entries are dropped by session or person.
+ *
+ * An entry that was read before a change, and arrives after it, is handed out once and not remembered: each read notes
+ * the count of changes before it begins.
+ * @param isTrusted asked at each read: while it says no, nothing is answered from memory or remembered
+ */
+export function createSessionCache<E extends Entry>(options: {
+  max: number;
+  isTrusted: () => boolean;
+}): SessionCache<E> {
+  const keysBySession = new Map<string, Set<string>>();
+  const sessionsByUser = new Map<string, Set<string>>();
+  const entries = new LRUCache<string, E>({
+    max: options.max,
+    dispose: (entry, key) => unlink(entry, key),
+  });
+  let changes = 0;
+
+  function link(entry: E, key: string): void {
+    const { id, userId } = entry.session;
+    keysBySession.set(id, (keysBySession.get(id) ?? new Set()).add(key));
+    sessionsByUser.set(userId, (sessionsByUser.get(userId) ?? new Set()).add(id));
+  }
+
+  function unlink(entry: E, key: string): void {
+    const { id, userId } = entry.session;
+    const keys = keysBySession.get(id);
+    keys?.delete(key);
+    if (keys?.size !== 0) return;
+    keysBySession.delete(id);
+    const sessions = sessionsByUser.get(userId);
+    sessions?.delete(id);
+    if (sessions?.size === 0) sessionsByUser.delete(userId);
+  }
+
+  function dropSession(id: string): void {
+    changes += 1;
+    for (const key of [...(keysBySession.get(id) ?? [])]) entries.delete(key);
+  }
+
+  return {
+    async get(key, load) {
+      const remembered = options.isTrusted() ? entries.get(key) : undefined;
+      if (remembered) return remembered;
+      const before = changes;
+      const loaded = await load();
+      if (loaded && changes === before && options.isTrusted()) {
+        entries.set(key, loaded);
+        link(loaded, key);
+      }
+      return loaded;
+    },
+    dropSession,
+    dropUser(id) {
+      changes += 1;
+      for (const session of [...(sessionsByUser.get(id) ?? [])]) dropSession(session);
+    },
+    dropAll() {
+      changes += 1;
+      entries.clear();
+    },
+    get size() {
+      return entries.size;
+    },
+  };
+}

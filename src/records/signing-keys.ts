@@ -1,0 +1,92 @@
+import type { JWK } from 'jose';
+import type { Db } from '../infra/database.ts';
+import { type AccessTokenAlgorithm, CLOCK_LEEWAY_SECONDS, makeSigningKey } from '../lib/access-token.ts';
+import type { Cipher } from '../lib/cipher.ts';
+
+/**
+ * A new key stands in the JWKS for so long before it signs, twice as long as verifiers may cache that page, so that
+ * none meets a token whose key it has never seen.
+ */
+export const PUBLICATION_LEAD_MS = 10 * 60_000;
+
+export interface SigningKey {
+  readonly kid: string;
+  readonly algorithm: AccessTokenAlgorithm;
+  readonly publicJwk: JWK;
+  readonly sealedPrivateJwk: string;
+  readonly createdAt: Date;
+  readonly signsAt: Date;
+}
+
+/** Every key that signs, will sign, or signed a token that may still be valid, oldest first. */
+export async function list(db: Db): Promise<SigningKey[]> {
+  const rows = await db.signingKey.findMany({ orderBy: [{ signsAt: 'asc' }, { id: 'asc' }] });
+  return rows.map(({ id, algorithm, publicJwk, ...row }) => ({
+    kid: id,
+    algorithm: algorithm as AccessTokenAlgorithm,
+    publicJwk: publicJwk as JWK,
+    ...row,
+  }));
+}
+
+/** What rotation goes by; durations in milliseconds. */
+export interface RotationPolicy {
+  readonly algorithm: AccessTokenAlgorithm;
+  readonly keyLifetime: number;
+  readonly tokenLifetime: number;
+}
+
+/**
+ * Makes the next key when the newest is due for it, and forgets those whose last token has expired. Instances that do
+ * this at once agree, since the rows are read under a lock.
+ * @param force `soon` makes a key that is published first, `now` one that signs at once, for a key that has leaked
+ */
+export async function rotate(
+  db: Db,
+  cipher: Cipher,
+  policy: RotationPolicy,
+  now: Date,
+  force?: 'soon' | 'now',
+): Promise<void> {
+  await db.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('postern signing keys'))`;
+  const keys = await list(db);
+  const newest = keys.at(-1);
+  if (!newest || force || isDue(newest, policy, now)) {
+    const signsAt = newest && force !== 'now' ? new Date(now.getTime() + PUBLICATION_LEAD_MS) : now;
+    await add(db, cipher, policy.algorithm, now, signsAt);
+  }
+  const retired = keys.filter((_, index) => isRetired(keys, index, policy, now)).map(({ kid }) => kid);
+  await db.signingKey.deleteMany({ where: { id: { in: retired } } });
+}
+
+async function add(db: Db, cipher: Cipher, algorithm: AccessTokenAlgorithm, now: Date, signsAt: Date): Promise<void> {
+  const { kid, publicJwk, privateJwk } = await makeSigningKey(algorithm);
+  const sealedPrivateJwk = cipher.seal(JSON.stringify(privateJwk), sealContext(kid));
+  await db.signingKey.create({
+    data: { id: kid, algorithm, publicJwk: { ...publicJwk } as object, sealedPrivateJwk, createdAt: now, signsAt },
+  });
+}
+
+/** Opens the private half of a key. Null if none of the secrets that are configured sealed it. */
+export function privateJwk(key: SigningKey, cipher: Cipher): JWK | null {
+  const opened = cipher.open(key.sealedPrivateJwk, sealContext(key.kid));
+  return opened === null ? null : (JSON.parse(opened) as JWK);
+}
+
+function isDue(newest: SigningKey, { algorithm, keyLifetime }: RotationPolicy, now: Date): boolean {
+  return (
+    newest.algorithm !== algorithm || newest.signsAt.getTime() + keyLifetime - PUBLICATION_LEAD_MS <= now.getTime()
+  );
+}
+
+function isRetired(keys: SigningKey[], index: number, { tokenLifetime }: RotationPolicy, now: Date): boolean {
+  const successor = keys[index + 1];
+  if (!successor) return false;
+  const lastTokenExpires = successor.signsAt.getTime() + tokenLifetime + CLOCK_LEEWAY_SECONDS * 1000;
+  // A clock of another instance that is a little behind may let the old key sign a moment longer.
+  return lastTokenExpires + 60_000 <= now.getTime();
+}
+
+function sealContext(kid: string): string {
+  return `signing-key:${kid}`;
+}
