@@ -15,3 +15,8 @@ export function freshUntil(app: App, session: Session): Date | null {
   const until = new Date(sessions.authenticatedAt(session).getTime() + app.config.reauthenticationWindow);
   return until > app.clock() ? until : null;
 }
+
+/** The sessions of a person that are not over, the newest first. */
+export function sessionsOf(app: App, { id }: User): Promise<Session[]> {
+  return sessions.listLive(app.database.prisma, id, app.config.session.idle, app.clock());
+}

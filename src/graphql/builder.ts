@@ -8,6 +8,7 @@ export interface Types {
   Scalars: {
     ID: { Input: string; Output: string };
     DateTime: { Input: Date; Output: Date };
+    JSONObject: { Input: Record<string, unknown>; Output: Record<string, unknown> };
   };
 }
 
@@ -27,5 +28,14 @@ builder.scalarType('DateTime', {
     const instant = typeof value === 'string' ? new Date(value) : null;
     if (!instant || Number.isNaN(instant.getTime())) throw new GraphQLError('not an RFC 3339 time');
     return instant;
+  },
+});
+
+builder.scalarType('JSONObject', {
+  description: "WebAuthn options and responses, exactly as the browser's JSON methods take and give them.",
+  serialize: (value) => value,
+  parseValue: (value) => {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+    throw new GraphQLError('not a JSON object');
   },
 });

@@ -59,7 +59,6 @@ mutation LogInWithPassword {
   }) {
     __typename
     ... on LoggedIn { session { id expiresAt } }
-    ... on PendingLogin { loginToken }
     ... on Problem { message }
   }
 }

@@ -52,7 +52,13 @@ export const Credential = resultUnion<IssuedCredential>()('Credential', {
 
 export const LoggedInType = builder.objectRef<LoggedIn>('LoggedIn').implement({
   fields: (t) => ({
-    user: t.field({ type: UserType, resolve: ({ session }, _args, { app }) => userOf(app, session) }),
+    user: t.field({
+      type: UserType,
+      resolve: async ({ session }, _args, { app }) => ({
+        ...(await userOf(app, session)),
+        currentSessionId: session.id,
+      }),
+    }),
     session: t.field({ type: SessionType, resolve: ({ session }) => ({ ...session, current: true }) }),
     credential: t.field({ type: Credential, resolve: ({ issued }) => issued }),
     trustedDeviceToken: t.string({

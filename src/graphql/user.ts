@@ -1,11 +1,14 @@
 import type { SignedIn } from '../flows/outcomes.ts';
+import { sessionsOf } from '../flows/read-session.ts';
 import { localPartOf } from '../lib/email-address.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
 import { signedIn } from './guard.ts';
 import { UnauthenticatedType } from './outcomes.ts';
+import { SessionType } from './session.ts';
 
-type User = SignedIn['user'];
+/** A person, and the session through which this request sees them. */
+type User = SignedIn['user'] & { readonly currentSessionId: string };
 
 /** A person, as they themselves may see them: the fields are listed one by one, so that a secret cannot leak. */
 export const UserType = builder.objectRef<User>('User').implement({
@@ -23,6 +26,12 @@ export const UserType = builder.objectRef<User>('User').implement({
     emailVerified: t.exposeBoolean('emailVerified'),
     roles: t.stringList({ resolve: ({ roles }) => [...roles] }),
     hasPassword: t.exposeBoolean('hasPassword'),
+    sessions: t.field({
+      type: [SessionType],
+      description: 'The sessions that are not over, the newest first.',
+      resolve: async (user, _args, { app }) =>
+        (await sessionsOf(app, user)).map((session) => ({ ...session, current: session.id === user.currentSessionId })),
+    }),
     hasMfa: t.exposeBoolean('hasMfa', {
       description: 'True once this person has a second factor: an authenticator app or a passkey used as one.',
     }),
@@ -38,6 +47,7 @@ builder.queryField('currentUser', (t) =>
   t.field({
     type: CurrentUserResult,
     description: 'Who asks.',
-    resolve: (_root, _args, context: Context) => signedIn(context, ({ user }) => user),
+    resolve: (_root, _args, context: Context) =>
+      signedIn(context, ({ user, session }) => ({ ...user, currentSessionId: session.id })),
   }),
 );

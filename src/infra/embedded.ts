@@ -108,7 +108,7 @@ const ownerLock = 7_067_837_001;
 /** Milliseconds. */
 const patience = {
   start: 60_000,
-  answer: 8_000,
+  answer: 5_000,
   previousOwner: 2_000,
   fastShutdown: 10_000,
   immediateShutdown: 10_000,
@@ -147,10 +147,20 @@ const settings: Record<string, string> = {
  * @throws {EmbeddedDatabaseError} when the database cannot be started here, with what to do about it
  */
 export async function startEmbeddedDatabase(options: { dataDir: string; log: Log }): Promise<EmbeddedDatabase> {
-  const { log } = options;
-  const site = await prepareSite(resolve(options.dataDir));
-  const deadline = Date.now() + patience.start;
+  const dataDir = resolve(options.dataDir);
+  try {
+    return await startOrTakeOver(await prepareSite(dataDir), options.log);
+  } catch (error) {
+    if (!isFileError(error)) throw error;
+    throw new EmbeddedDatabaseError(
+      `The data folder ${dataDir} cannot be used (${error.message}). Choose another with POSTERN_DATA_DIR, or set DATABASE_URL.`,
+      { cause: error },
+    );
+  }
+}
 
+async function startOrTakeOver(site: Site, log: Log): Promise<EmbeddedDatabase> {
+  const deadline = Date.now() + patience.start;
   while (Date.now() < deadline) {
     const found = await findPostmaster(site.cluster);
     const postmaster = found ?? (await launch(site, deadline, log));
@@ -511,16 +521,21 @@ async function workingFolder(pid: number): Promise<string | null> {
  */
 async function removeForeignPidFile(site: Site): Promise<boolean> {
   if (process.platform !== 'linux') return false;
-  const cluster = await realpath(site.cluster);
-  for (const name of await readdir('/proc')) {
-    const pid = Number(name);
-    const command = Number.isInteger(pid) ? await commandOf(pid) : null;
-    if (!command?.line.includes('postgres')) continue;
-    const folder = await workingFolder(pid);
-    if (folder === cluster || (folder === null && (await commandOf(pid)) !== null)) return false;
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    if (await mayUseCluster(Number(pid), site.cluster)) return false;
   }
   await rm(join(site.cluster, 'postmaster.pid'), { force: true });
   return true;
+}
+
+/** In doubt true. PostgreSQL only ever runs as the owner of its folder, and from within it. */
+async function mayUseCluster(pid: number, cluster: string): Promise<boolean> {
+  const command = await commandOf(pid);
+  if (!command || !/^(.*\/)?postgres(:|$)/.test(command.program)) return false;
+  const runner = await stat(`/proc/${pid}`).catch(() => null);
+  if (!runner || (runner.uid !== 0 && runner.uid !== (await stat(cluster)).uid)) return false;
+  const folder = await workingFolder(pid);
+  return folder === null || folder === (await realpath(cluster));
 }
 
 /** Ends a server as PostgreSQL wants it ended: first fast, then immediate; never by SIGKILL. */
@@ -560,24 +575,15 @@ async function hasEnded(site: Site, pid: number, within: number): Promise<boolea
 
 async function prepareSite(dataDir: string): Promise<Site> {
   const binaries = await findBinaries();
-  try {
-    await mkdir(dirname(dataDir), { recursive: true });
-    await mkdir(dataDir, { mode: 0o700 }).catch((error: unknown) => {
-      if (errorCode(error) !== 'EEXIST') throw error;
-    });
-    // A cluster always comes after its password, so looking in this order cannot mistake a new one for a lost one.
-    const cluster = join(await realpath(dataDir), 'postgres');
-    const password = await readPassword(dataDir, await exists(cluster));
-    const runAs = await chooseRunAs(dataDir, cluster, binaries);
-    return { dataDir, cluster, password, binaries, runAs, logFile: join(dataDir, 'postgres.log') };
-  } catch (error) {
-    const code = errorCode(error);
-    if (error instanceof EmbeddedDatabaseError || code === undefined) throw error;
-    throw new EmbeddedDatabaseError(
-      `The data folder ${dataDir} cannot be used (${messageOf(error)}). Choose another with POSTERN_DATA_DIR, or set DATABASE_URL.`,
-      { cause: error },
-    );
-  }
+  await mkdir(dirname(dataDir), { recursive: true });
+  await mkdir(dataDir, { mode: 0o700 }).catch((error: unknown) => {
+    if (errorCode(error) !== 'EEXIST') throw error;
+  });
+  const cluster = join(await realpath(dataDir), 'postgres');
+  // A cluster always comes after its password, so looking in this order cannot mistake a new one for a lost one.
+  const password = await readPassword(dataDir, await exists(cluster));
+  const runAs = await chooseRunAs(dataDir, cluster, binaries);
+  return { dataDir, cluster, password, binaries, runAs, logFile: join(dataDir, 'postgres.log') };
 }
 
 function passwordFile(dataDir: string): string {
@@ -712,10 +718,12 @@ function spawnAs({ runAs }: Site, program: string, options: string[], how: Spawn
   const { identity } = runAs;
   if (!identity) return spawn(program, options, base);
   if (!runAs.overridePermissions) return spawn(program, options, { ...base, ...identity });
-  // Some folder on the way is closed to that user. One capability opens it without changing anybody's permissions.
+  // Some folder on the way is closed to that user. One capability opens it without changing anybody's permissions;
+  // no_setuid_fixup makes access(2) respect it, by which PostgreSQL's programs find each other.
   const capability = ['--inh-caps=-all,+dac_override', '--ambient-caps=-all,+dac_override'];
   const user = [`--reuid=${identity.uid}`, `--regid=${identity.gid}`, '--clear-groups'];
-  return spawn('setpriv', [...user, ...capability, program, ...options], base);
+  const bits = '--securebits=+no_setuid_fixup';
+  return spawn('setpriv', [...user, ...capability, bits, program, ...options], base);
 }
 
 async function started(child: ChildProcess, site: Site): Promise<void> {
@@ -757,6 +765,10 @@ async function readIfThere(file: string): Promise<string | null> {
 function errorCode(error: unknown): string | undefined {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : undefined;
+}
+
+function isFileError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error && 'path' in error;
 }
 
 function messageOf(error: unknown): string {

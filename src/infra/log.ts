@@ -15,8 +15,11 @@ const SECRET_KEYS = [
   'variables',
 ];
 
-/** Makes the logger: JSON lines on stdout, or readable ones on a terminal. */
-export function createLogger(level: string): Logger {
+/**
+ * Makes the logger: JSON lines on stdout, or readable ones on a terminal.
+ * @param destination where the JSON lines go instead
+ */
+export function createLogger(level: string, destination?: { write(line: string): void }): Logger {
   const options = {
     level,
     base: null,
@@ -25,6 +28,7 @@ export function createLogger(level: string): Logger {
     redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`]), censor: '[secret]' },
     serializers: { err: describeError },
   };
+  if (destination) return pino(options, destination);
   return process.stdout.isTTY
     ? pino({ ...options, transport: { target: 'pino-pretty', options: { translateTime: 'HH:MM:ss.l' } } })
     : pino(options);

@@ -41,6 +41,9 @@ const migrationFile = 'migration.sql';
 const migrationLock = 72_707_370;
 const lockTimeout = 60_000;
 
+const notEmpty =
+  'The database is not empty, and what is in it was not made by the migrations of Postern. Give Postern a database of its own.';
+
 /** Everything is ours: no table is kept from the engine. */
 const filters = { externalTables: [], externalEnums: [] };
 
@@ -81,6 +84,7 @@ async function applyLocked(databaseUrl: string, connection: pg.Client, migration
     return appliedMigrationNames;
   }).catch(async (error: unknown) => {
     refuseFailed(await readRecord(connection));
+    if (hasCode(error, 'P3005')) throw new MigrationError(notEmpty, { cause: error });
     throw new MigrationError(`The database could not be migrated: ${withoutTrace(messageOf(error))}`, { cause: error });
   });
   log(`applied the database migrations ${applied.join(', ')}`);
@@ -367,7 +371,8 @@ async function instantiateEngine(): Promise<typeof SchemaEngine> {
       throw new Error(`Prisma's migration engine gave up: ${message}`);
     },
   };
-  Object.assign(globalThis, { PRISMA_WASM_PANIC_REGISTRY: panics });
+  const registry = 'PRISMA_WASM_PANIC_REGISTRY';
+  if (!(registry in globalThis)) Object.assign(globalThis, { [registry]: panics });
   return bindings.SchemaEngine;
 }
 

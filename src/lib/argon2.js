@@ -18,7 +18,7 @@ const TAG_BYTES = 32;
 
 // The libraries do not agree on the order of t and p, but read either.
 const PHC =
-  /^\$argon2id\$v=19\$m=(?<m>\d{1,7}),(?:t=(?<t>\d{1,4}),p=(?<p>\d{1,3})|p=(?<p2>\d{1,3}),t=(?<t2>\d{1,4}))\$(?<salt>[A-Za-z0-9+/]+)\$(?<tag>[A-Za-z0-9+/]+)$/;
+  /^\$argon2id\$v=19\$m=(?<m>[1-9]\d{0,6}),(?:t=(?<t>[1-9]\d{0,3}),p=(?<p>[1-9]\d{0,2})|p=(?<p2>[1-9]\d{0,2}),t=(?<t2>[1-9]\d{0,3}))\$(?<salt>[A-Za-z0-9+/]+)\$(?<tag>[A-Za-z0-9+/]+)$/;
 // An imported hash must not be able to exhaust the machine: the memory of RFC 9106's first recommendation is the most.
 const MAX_MEMORY_KIB = 2 ** 21;
 
@@ -62,8 +62,8 @@ export async function verify(hash, password, pepper) {
 export function parametersOf(hash) {
   const { m, t, t2, p, p2, salt = '', tag = '' } = PHC.exec(hash)?.groups ?? {};
   const parameters = { memoryKiB: Number(m), iterations: Number(t ?? t2), parallelism: Number(p ?? p2) };
-  const { memoryKiB, iterations, parallelism } = parameters;
-  const possible = iterations >= 1 && parallelism >= 1 && memoryKiB >= 8 * parallelism && memoryKiB <= MAX_MEMORY_KIB;
+  const { memoryKiB, parallelism } = parameters;
+  const possible = memoryKiB >= 8 * parallelism && memoryKiB <= MAX_MEMORY_KIB;
   // The shortest salt and tag of RFC 9106 §3.1.
   return possible && byteLength(salt) >= 8 && byteLength(tag) >= 4 ? parameters : null;
 }

@@ -127,6 +127,21 @@ export function findById(db: Db, id: string): Promise<KnownSession | null> {
   return find(db, Prisma.sql`s.id = ${id}::uuid`);
 }
 
+/** The sessions of a person that are not over, the newest first. */
+export async function listLive(db: Db, userId: string, idle: number, now: Date): Promise<Session[]> {
+  const rows = await db.session.findMany({
+    where: {
+      userId,
+      endedAt: null,
+      expiresAt: { gt: now },
+      lastSeenAt: { gt: new Date(now.getTime() - idle) },
+    },
+    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+    omit: { tokenHash: true, endedAt: true, endReason: true },
+  });
+  return rows.map((row) => ({ ...row, methods: row.methods as unknown as AuthenticationMethod[] }));
+}
+
 /**
  * Ends a session.
  * @returns false if it was over already: of two that end it at once, one does

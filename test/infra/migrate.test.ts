@@ -92,13 +92,19 @@ describe('migrate', () => {
 
   it('leaves nothing of a migration that fails, and applies it once the cause is gone', async () => {
     const url = await freshDatabase();
-    await run(url, 'CREATE TABLE rate_limits (in_the_way int)');
+    await run(url, "CREATE FUNCTION postern_notify_session() RETURNS int LANGUAGE sql AS 'SELECT 1'");
     await expect(migrate(url, quiet)).rejects.toThrow(MigrationError);
     expect(await refusal(url)).toContain('_foundation failed on this database');
     expect(await run(url, "SELECT to_regclass('users') AS users")).toEqual([{ users: null }]);
-    await run(url, 'DROP TABLE rate_limits');
+    await run(url, 'DROP FUNCTION postern_notify_session()');
     await run(url, 'UPDATE _prisma_migrations SET rolled_back_at = now() WHERE finished_at IS NULL');
     expect(await migrate(url, quiet)).not.toEqual([]);
+  });
+
+  it('refuses a database that belongs to something else', async () => {
+    const url = await freshDatabase();
+    await run(url, 'CREATE TABLE orders (id int)');
+    expect(await refusal(url)).toContain('Give Postern a database of its own');
   });
 
   it('says whose rights are missing', async () => {
@@ -113,7 +119,7 @@ describe('migrate', () => {
     const url = await freshDatabase();
     const messages: string[] = [];
     const waiting = await withClient(url, async (client) => {
-      await client.query('SELECT pg_advisory_lock(72707369)');
+      await client.query('SELECT pg_advisory_lock(72707370)');
       const outcome = migrate(url, (message) => messages.push(message));
       await expect.poll(() => messages).toEqual([expect.stringContaining('waiting')]);
       return { outcome };
@@ -147,7 +153,7 @@ describe('the migrations', () => {
       let heard: (string | undefined)[] = [];
       client.on('notification', ({ payload }) => heard.push(payload));
       await client.query('LISTEN postern');
-      const after = async (sql: string) => {
+      const heardAfter = async (sql: string) => {
         heard = [];
         await client.query(sql);
         // A notification may arrive after the answer to its statement, but before the answer to the next.
@@ -155,36 +161,38 @@ describe('the migrations', () => {
         return heard;
       };
 
-      expect(await after(`INSERT INTO users (id, created_at) VALUES ('${ada}', now())`)).toEqual([]);
-      expect(await after("UPDATE users SET name = 'Ada'")).toEqual([`user:${ada}`]);
-      expect(await after(addEmail(email, 'ada@example.com'))).toEqual([`user:${ada}`]);
-      expect(await after('UPDATE emails SET verified_at = now()')).toEqual([`user:${ada}`]);
-      expect(await after('DELETE FROM emails')).toEqual([`user:${ada}`]);
-      expect(await after(`INSERT INTO passwords (user_id, hash, changed_at) VALUES ('${ada}', 'hash', now())`)).toEqual(
-        [`user:${ada}`],
-      );
-      expect(await after('UPDATE passwords SET consecutive_attempts = 1')).toEqual([]);
-      expect(await after('DELETE FROM passwords')).toEqual([`user:${ada}`]);
+      expect(await heardAfter(`INSERT INTO users (id, created_at) VALUES ('${ada}', now())`)).toEqual([]);
+      expect(await heardAfter("UPDATE users SET name = 'Ada'")).toEqual([`user:${ada}`]);
+      expect(await heardAfter(addEmail(email, 'ada@example.com'))).toEqual([`user:${ada}`]);
+      expect(await heardAfter('UPDATE emails SET verified_at = now()')).toEqual([`user:${ada}`]);
+      expect(await heardAfter('DELETE FROM emails')).toEqual([`user:${ada}`]);
       expect(
-        await after(
+        await heardAfter(`INSERT INTO passwords (user_id, hash, changed_at) VALUES ('${ada}', 'hash', now())`),
+      ).toEqual([`user:${ada}`]);
+      expect(await heardAfter('UPDATE passwords SET consecutive_attempts = 1')).toEqual([]);
+      expect(await heardAfter('DELETE FROM passwords')).toEqual([`user:${ada}`]);
+      expect(
+        await heardAfter(
           `INSERT INTO authenticators (id, user_id, kind, data, created_at) VALUES ('${email}', '${ada}', 'TOTP', '{}', now())`,
         ),
       ).toEqual([`user:${ada}`]);
       expect(
-        await after(
+        await heardAfter(
           `INSERT INTO sessions (id, user_id, credential, methods, created_at, last_seen_at, expires_at)
            VALUES ('${session}', '${ada}', 'COOKIE', '[]', now(), now(), now())`,
         ),
       ).toEqual([]);
-      expect(await after("UPDATE sessions SET last_seen_at = now() + '1s'")).toEqual([]);
-      expect(await after('UPDATE sessions SET ended_at = now(), last_seen_at = now()')).toEqual([`session:${session}`]);
+      expect(await heardAfter("UPDATE sessions SET last_seen_at = now() + '1s'")).toEqual([]);
+      expect(await heardAfter('UPDATE sessions SET ended_at = now(), last_seen_at = now()')).toEqual([
+        `session:${session}`,
+      ]);
       expect(
-        await after(
+        await heardAfter(
           `INSERT INTO signing_keys (id, algorithm, public_jwk, sealed_private_jwk, created_at, signs_at)
            VALUES ('key', 'ES256', '{}', 'sealed', now(), now())`,
         ),
       ).toEqual(['signing-keys']);
-      expect((await after('DELETE FROM users')).sort()).toEqual([`session:${session}`, `user:${ada}`]);
+      expect((await heardAfter('DELETE FROM users')).sort()).toEqual([`session:${session}`, `user:${ada}`]);
     });
   });
 });

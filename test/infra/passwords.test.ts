@@ -81,6 +81,7 @@ describe('argon2', () => {
       `${hash}\n`,
       hash.replace('m=1024', 'm=1'),
       hash.replace('m=1024', 'm=9999999'),
+      hash.replace('m=1024', 'm=01024'),
       hash.replace('t=1', 't=0'),
       hash.replace('p=1', 'p=0'),
       hash.replace('v=19', 'v=16'),
@@ -307,7 +308,8 @@ describe('the hashing pool', () => {
   });
 
   it('leaves the event loop, files and name lookups alone while it is saturated', async () => {
-    const pool = toClose(createHashingPool());
+    // As many threads as libuv has: were the work done there, nothing else would be.
+    const pool = toClose(createHashingPool({ size: 4 }));
     const jobs = Array.from({ length: pool.places }, () => taken(pool.reserve()).hash(PASSWORD, SLOW));
     let saturated = true;
     const finished = Promise.all(jobs).then(() => {

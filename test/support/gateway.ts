@@ -1,0 +1,103 @@
+import { inject } from 'vitest';
+import { type App, createApp, type Parts } from '../../src/app.ts';
+import { type Environment, loadConfig } from '../../src/config.ts';
+import { type HttpServer, listen } from '../../src/http/server.ts';
+import { createLogger } from '../../src/infra/log.ts';
+import { GraphQLClient } from './client.ts';
+import { createDatabase, type TestDatabase } from './database.ts';
+
+/** A clock that only moves when told. */
+export interface TestClock {
+  (): Date;
+  advance(milliseconds: number): void;
+}
+
+/** A gateway on a database of its own, listening on a port of its own. */
+export interface Gateway {
+  readonly url: string;
+  readonly app: App;
+  readonly clock: TestClock;
+  readonly databaseUrl: string;
+  /** Every line that was logged. */
+  readonly logs: string[];
+  /** A client with headers of its own and an address that nobody else uses. */
+  client(headers?: Record<string, string>): GraphQLClient;
+  /** Runs SQL behind the gateway's back. */
+  sql<R = Record<string, unknown>>(text: string, values?: unknown[]): Promise<R[]>;
+  /** Another instance on the same database, with the same secret and clock. Stopped with this one. */
+  another(env?: Environment): Promise<Gateway>;
+  stop(): Promise<void>;
+}
+
+export interface GatewayOptions extends Omit<Parts, 'clock'> {
+  readonly env?: Environment;
+  /** `real` lets time pass by itself. */
+  readonly clock?: 'real' | TestClock;
+}
+
+/** Hashing costs next to nothing; one proxy is trusted, so that each client of a test has an address of its own. */
+const TEST_SETTINGS: Environment = {
+  POSTERN_SECRET: 'the secret of the tests is long enough to be one',
+  POSTERN_PASSWORD_HASH: 'm=64,t=1,p=1',
+  POSTERN_TRUSTED_PROXIES: '1',
+  POSTERN_LOG_LEVEL: 'info',
+};
+
+/** Starts a gateway as `npm start` would, with cheap hashing and a clock that stands still. Stop it after the tests. */
+export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
+  const database = await createDatabase(inject('templateUrl'));
+  return open(database, options, testClock());
+}
+
+async function open(database: TestDatabase, options: GatewayOptions, clock: TestClock, owner = true): Promise<Gateway> {
+  const { env = {}, clock: chosen = clock, ...parts } = options;
+  const server: HttpServer = await listen('127.0.0.1', 0);
+  const config = loadConfig({ ...TEST_SETTINGS, ...env, DATABASE_URL: database.url, PORT: String(server.port) });
+  const logs: string[] = [];
+  const log = createLogger(config.logLevel, { write: (line) => logs.push(line) });
+  const now = chosen === 'real' ? Object.assign(() => new Date(), { advance: () => undefined }) : chosen;
+  const app = await createApp({ ...config, databaseUrl: database.url }, log, { ...parts, clock: now });
+  server.serve(app);
+  const url = `http://127.0.0.1:${server.port}`;
+  const others: Gateway[] = [];
+
+  return {
+    url,
+    app,
+    clock: now,
+    databaseUrl: database.url,
+    logs,
+    client: (headers = {}) => new GraphQLClient(url, { 'x-forwarded-for': newAddress(), ...headers }),
+    async sql<R>(text: string, values: unknown[] = []) {
+      return (await app.database.relaxed.query(text, values)).rows as R[];
+    },
+    async another(more = {}) {
+      const other = await open(database, { ...options, env: { ...env, ...more }, clock: now }, now, false);
+      others.push(other);
+      return other;
+    },
+    async stop() {
+      for (const other of others) await other.stop();
+      await server.drain();
+      await app.close();
+      if (owner) await database.drop();
+    },
+  };
+}
+
+function testClock(): TestClock {
+  let now = Date.now();
+  return Object.assign(() => new Date(now), {
+    advance(milliseconds: number) {
+      now += milliseconds;
+    },
+  });
+}
+
+let addresses = 0;
+
+/** An address of 10.0.0.0/8 that was not given out before in this process. */
+export function newAddress(): string {
+  addresses += 1;
+  return `10.${(addresses >> 16) & 255}.${(addresses >> 8) & 255}.${addresses & 255}`;
+}
