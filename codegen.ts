@@ -1,20 +1,63 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { lexicographicSortSchema, printSchema } from 'graphql';
+import { DEFAULT_RATE_LIMITS, describeSettings } from './src/config.ts';
 import { schema } from './src/graphql/schema.ts';
 
-const FILE = new URL('schema.graphql', import.meta.url);
-
-/** The SDL of the schema as it is kept in `schema.graphql`: sorted, so that a change shows as what it is. */
-export function printedSchema(): string {
+/** The SDL of the schema, sorted, so that a change shows as what it is. */
+function schemaPage(): string {
   return `${printSchema(lexicographicSortSchema(schema))}\n`;
 }
 
-/** Whether `schema.graphql` says what the code says. */
-export async function isSchemaFresh(): Promise<boolean> {
-  return (await readFile(FILE, 'utf8')) === printedSchema();
+/** Every setting, commented out with its default. */
+function environmentExample(): string {
+  const rows = describeSettings().map(
+    ({ name, default: fallback, meaning }) =>
+      `# ${capitalized(meaning.replaceAll('`', ''))}.\n# Default: ${fallback.replaceAll('`', '') || 'not set'}\n# ${name}=\n`,
+  );
+  return `# Settings of Postern. Copy this file to .env, or set them in the environment, which comes first.\n\n${rows.join('\n')}`;
 }
 
-if (process.argv[1]?.endsWith('codegen.ts')) {
-  await writeFile(FILE, printedSchema());
-  process.stdout.write('schema.graphql is written\n');
+function settingsTable(): string {
+  const rows = describeSettings().map(
+    ({ name, default: fallback, meaning }) =>
+      `| \`${name}\` | ${fallback.includes(' ') || fallback.includes('`') || !fallback ? fallback : `\`${fallback}\``} | ${meaning} |`,
+  );
+  return ['| setting | default | meaning |', '| --- | --- | --- |', ...rows].join('\n');
+}
+
+function limitsTable(): string {
+  const rows = Object.entries(DEFAULT_RATE_LIMITS).map(([name, rate]) => `| \`${name}\` | \`${rate}\` |`);
+  return ['| limit | default |', '| --- | --- |', ...rows].join('\n');
+}
+
+/** Puts text between the markers of that name. */
+function withSection(page: string, name: string, text: string): string {
+  const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
+  const [before, rest] = page.split(open);
+  const after = rest?.split(close)[1];
+  if (before === undefined || after === undefined) throw new Error(`README.md has no section ${name}`);
+  return `${before}${open}\n${text}\n${close}${after}`;
+}
+
+const readme = await readFile('README.md', 'utf8');
+const pages = {
+  'schema.graphql': schemaPage(),
+  '.env.example': environmentExample(),
+  'README.md': withSection(withSection(readme, 'settings', settingsTable()), 'limits', limitsTable()),
+};
+
+for (const [file, text] of Object.entries(pages)) {
+  const fresh = (await readFile(file, 'utf8').catch(() => '')) === text;
+  if (fresh) continue;
+  if (process.argv.includes('--check')) {
+    process.stderr.write(`${file} is not what the code says: run npx tsx codegen.ts\n`);
+    process.exitCode = 1;
+  } else {
+    await writeFile(file, text);
+    process.stdout.write(`${file} is written\n`);
+  }
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -3,7 +3,7 @@ import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from './config.ts';
 import { type AccessTokens, createAccessTokens } from './infra/access-tokens.ts';
-import { createBreachedPasswords } from './infra/breached-passwords.ts';
+import { type BreachedPasswords, createBreachedPasswords } from './infra/breached-passwords.ts';
 import { type Bus, type Change, openBus } from './infra/bus.ts';
 import { type Database, openDatabase } from './infra/database.ts';
 import { createKeyRing, type KeyRing, type StoredKey } from './infra/key-ring.ts';
@@ -59,7 +59,7 @@ export async function createApp(
   parts: Parts = {},
 ): Promise<App> {
   const clock = parts.clock ?? (() => new Date());
-  const secrets = config.secrets.length > 0 ? config.secrets : [await developmentSecret(config.dataDir)];
+  const secrets = await secretsOf(config);
   const cipher = createCipher(secrets);
   const onError = (error: Error) => log.warn({ err: error }, 'the connection to the database broke');
 
@@ -132,6 +132,16 @@ export async function createApp(
   };
 }
 
+function breachedPasswords(url: string, log: Logger): BreachedPasswords {
+  const ask = createBreachedPasswords({ url });
+  return async (password) => {
+    const answer = await ask(password);
+    if (answer === 'unknown')
+      log.warn('the service of breached passwords does not answer; a password was not looked up');
+    return answer;
+  };
+}
+
 function openKeys(stored: readonly signingKeys.SigningKey[], cipher: Cipher): StoredKey[] {
   return stored.map((key) => {
     const privateJwk = signingKeys.privateJwk(key, cipher);
@@ -140,6 +150,11 @@ function openKeys(stored: readonly signingKeys.SigningKey[], cipher: Cipher): St
       `POSTERN_SECRET does not open the signing key ${key.kid}. Put the secret that it was made with into the list, after the new one.`,
     );
   });
+}
+
+/** The secrets that were configured, or the one of the data folder. */
+export async function secretsOf(config: Config): Promise<readonly string[]> {
+  return config.secrets.length > 0 ? config.secrets : [await developmentSecret(config.dataDir)];
 }
 
 /** The secret of a development machine: made once, kept in the data folder. Of two that make it, both use one. */

@@ -1,34 +1,45 @@
 import { readEnvironment } from './config.ts';
-import { startPostern } from './index.ts';
+import { type Postern, startPostern } from './index.ts';
 
 /** A stop that takes longer than this is none. */
 const STOP_WITHIN_MS = 10_000;
 
 const begun = performance.now();
+let running: Postern | undefined;
+let ending: number | null = null;
+
+process.on('SIGTERM', () => end(0));
+process.on('SIGINT', () => end(0));
+// After a fault that nobody caught, the state of the process is anybody's guess: it drains and ends, and whatever
+// supervises it starts a new one. A rejected promise that nobody awaits arrives here too.
+process.on('uncaughtException', (error) => {
+  if (running) running.log.fatal({ err: error }, 'an error that nobody caught');
+  else process.stderr.write(`${error.stack}\n`);
+  end(1);
+});
+
 try {
-  const { url, config, log, stop } = await startPostern(readEnvironment());
+  running = await startPostern(readEnvironment());
+  const { url, config, log } = running;
   log.info({ url, ms: Math.round(performance.now() - begun) }, `Postern is ready at ${url}/graphql`);
   if (config.graphiql) log.info(`open ${url}/graphql in a browser for GraphiQL`);
-
-  let stopping = false;
-  const end = async (status: number) => {
-    if (stopping) return;
-    stopping = true;
-    // The promise of the whole: whatever hangs, the process ends in time.
-    setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
-    await stop().catch((error: unknown) => log.error({ err: error }, 'stopping failed'));
-    log.info('stopped');
-    process.exit(status);
-  };
-  process.on('SIGTERM', () => end(0));
-  process.on('SIGINT', () => end(0));
-  // After a fault that nobody caught, the state of the process is anybody's guess: it drains and ends, and whatever
-  // supervises it starts a new one.
-  process.on('uncaughtException', (error) => {
-    log.fatal({ err: error }, 'an error that nobody caught');
-    end(1);
-  });
+  // Asked to stop while it was starting: what was started is stopped in order.
+  if (ending !== null) await finish(running, ending);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);
+}
+
+function end(status: number): void {
+  if (ending !== null) return;
+  ending = status;
+  // The promise of the whole: whatever hangs, the process ends in time.
+  setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
+  if (running) void finish(running, status);
+}
+
+async function finish({ log, stop }: Postern, status: number): Promise<void> {
+  await stop().catch((error: unknown) => log.error({ err: error }, 'stopping failed'));
+  log.info('stopped');
+  process.exit(status);
 }

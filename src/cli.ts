@@ -1,0 +1,152 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util';
+import { secretsOf } from './app.ts';
+import { type Config, describeSettings, loadConfig, readEnvironment } from './config.ts';
+import { type Database, openDatabase } from './infra/database.ts';
+import { startEmbeddedDatabase } from './infra/embedded.ts';
+import { migrate } from './infra/migrate.ts';
+import { createCipher } from './lib/cipher.ts';
+import * as signingKeys from './records/signing-keys.ts';
+
+interface Command {
+  readonly usage: string;
+  readonly summary: string;
+  /** Beside `--help` and `--json`. */
+  readonly options?: Readonly<Record<string, string>>;
+  run(given: Given): Promise<void>;
+}
+
+interface Given {
+  readonly words: readonly string[];
+  readonly flags: ReadonlySet<string>;
+}
+
+/** A command line that cannot be understood. */
+class UsageError extends Error {}
+
+const commands: Readonly<Record<string, Command>> = {
+  serve: {
+    usage: 'postern serve',
+    summary: 'runs the gateway until SIGTERM or SIGINT',
+    run: async () => {
+      await import('./main.ts');
+    },
+  },
+  migrate: {
+    usage: 'postern migrate [--json]',
+    summary: 'brings the database to the schema of this version',
+    run: ({ flags }) =>
+      withDatabaseUrl(loadConfig(readEnvironment()), async (url) => {
+        const applied = await migrate(url, () => undefined);
+        print(flags, { applied }, applied.length > 0 ? applied.map((name) => `applied ${name}`) : ['nothing to do']);
+      }),
+  },
+  keys: {
+    usage: 'postern keys list|rotate [--now] [--json]',
+    summary: 'shows the keys that sign access tokens, or makes the next one',
+    options: {
+      '--now': 'rotate: the new key signs at once, for one that has leaked; verifiers must fetch the keys anew',
+    },
+    run: ({ words: [action], flags }) => {
+      if (action !== 'list' && action !== 'rotate')
+        throw new UsageError('say what to do with the keys: list or rotate');
+      return withDatabase(async (config, database) => {
+        if (action === 'rotate') await rotate(config, database, flags.has('--now') ? 'now' : 'soon');
+        await listKeys(database, flags);
+      });
+    },
+  },
+};
+
+/** Runs a command line. The result is the status to end with. */
+async function run([name, ...rest]: readonly string[]): Promise<number> {
+  const command = commands[name ?? ''];
+  if (!command) {
+    const help = name === undefined || name === '--help' || name === 'help';
+    (help ? process.stdout : process.stderr).write(help ? overview() : `There is no command ${name}.\n\n${overview()}`);
+    return help ? 0 : 2;
+  }
+  const flags = { help: { type: 'boolean' }, json: { type: 'boolean' }, now: { type: 'boolean' } } as const;
+  const { values, positionals } = parseArgs({ args: [...rest], options: flags, allowPositionals: true });
+  if (values.help) {
+    process.stdout.write(`${command.usage}\n  ${command.summary}\n${table(Object.entries(command.options ?? {}))}`);
+    return 0;
+  }
+  const given = Object.entries(values).flatMap(([flag, set]) => (set ? [`--${flag}`] : []));
+  await command.run({ words: positionals, flags: new Set(given) });
+  return 0;
+}
+
+function overview(): string {
+  const rows = Object.values(commands).map(({ usage, summary }) => [usage, summary] as const);
+  const settings = describeSettings().map(
+    (setting) => [setting.name, `${setting.meaning}${setting.default ? ` (${setting.default})` : ''}`] as const,
+  );
+  return `postern COMMAND [--help]\n\n${table(rows)}\nSettings, as environment variables or in a file .env:\n\n${table(settings)}`;
+}
+
+function table(rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(0, ...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}\n`).join('');
+}
+
+function print(flags: ReadonlySet<string>, data: unknown, lines: readonly string[]): void {
+  process.stdout.write(flags.has('--json') ? `${JSON.stringify(data)}\n` : `${lines.join('\n')}\n`);
+}
+
+async function withDatabaseUrl<R>(config: Config, work: (url: string) => Promise<R>): Promise<R> {
+  if (config.databaseUrl) return work(config.databaseUrl);
+  const embedded = await startEmbeddedDatabase({ dataDir: config.dataDir, log: () => undefined });
+  try {
+    return await work(embedded.url);
+  } finally {
+    await embedded.stop();
+  }
+}
+
+function withDatabase<R>(work: (config: Config, database: Database) => Promise<R>): Promise<R> {
+  const config = loadConfig(readEnvironment());
+  return withDatabaseUrl(config, async (url) => {
+    await migrate(url, () => undefined);
+    const database = openDatabase({ url, connections: 2, onError: () => undefined });
+    try {
+      return await work(config, database);
+    } finally {
+      await database.close();
+    }
+  });
+}
+
+async function rotate(config: Config, database: Database, force: 'soon' | 'now'): Promise<void> {
+  const cipher = createCipher(await secretsOf(config));
+  const { algorithm, keyLifetime, lifetime } = config.accessToken;
+  const policy = { algorithm, keyLifetime, tokenLifetime: lifetime };
+  await database.prisma.$transaction((db) => signingKeys.rotate(db, cipher, policy, new Date(), force));
+}
+
+async function listKeys({ prisma }: Database, flags: ReadonlySet<string>): Promise<void> {
+  const keys = (await signingKeys.list(prisma)).map(({ kid, algorithm, createdAt, signsAt }) => ({
+    kid,
+    algorithm,
+    createdAt: createdAt.toISOString(),
+    signsAt: signsAt.toISOString(),
+  }));
+  print(
+    flags,
+    keys,
+    keys.map(({ kid, algorithm, signsAt }) => `${kid}  ${algorithm}  signs from ${signsAt}`),
+  );
+}
+
+try {
+  const status = await run(process.argv.slice(2));
+  // The gateway goes on running; every other command is done.
+  if (process.argv[2] !== 'serve' || status !== 0) process.exitCode = status;
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = isUsageError(error) ? 2 : 1;
+}
+
+function isUsageError(error: unknown): boolean {
+  return error instanceof UsageError || String((error as { code?: unknown }).code).startsWith('ERR_PARSE_ARGS');
+}
