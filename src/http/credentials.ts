@@ -35,7 +35,7 @@ function bearer(value: string): PresentedCredential[] {
 function cookies(header: string, name: string): PresentedCredential[] {
   return header.split(';').flatMap((pair): PresentedCredential[] => {
     const separator = pair.indexOf('=');
-    if (pair.slice(0, separator).trim() !== name) return [];
+    if (separator < 0 || pair.slice(0, separator).trim() !== name) return [];
     const value = pair.slice(separator + 1).trim();
     return value ? [{ from: 'cookie', value }] : [];
   });

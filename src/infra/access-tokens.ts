@@ -45,6 +45,7 @@ export function createAccessTokens(
 ): AccessTokens {
   // A signature is checked once; the time is looked at each time, and whether the session lives is not asked here.
   const verified = new LRUCache<string, AccessTokenClaims>({ max: MAX_REMEMBERED });
+  let timesForgotten = 0;
 
   return {
     async issue({ userId, sessionId, authenticatedAt, methods }, now) {
@@ -67,16 +68,21 @@ export function createAccessTokens(
       const digest = createHash('sha256').update(token).digest('base64');
       const known = verified.get(digest);
       if (known) return known.exp + CLOCK_LEEWAY_SECONDS > now.getTime() / 1000 ? known : 'expired';
+      const before = timesForgotten;
       const claims = await verifyAccessToken(token, {
         expectedIssuer: options.issuer,
         expectedAudience: options.audience,
         now,
         keyFor: keys.find,
       });
-      if (typeof claims !== 'string') verified.set(digest, claims);
+      // What was verified with keys that changed meanwhile is not remembered: its key may be gone.
+      if (typeof claims !== 'string' && timesForgotten === before) verified.set(digest, claims);
       return claims;
     },
-    forget: () => verified.clear(),
+    forget() {
+      timesForgotten += 1;
+      verified.clear();
+    },
   };
 }
 

@@ -59,6 +59,7 @@ export async function openBus(options: {
       await next.end().catch(() => undefined);
       throw error;
     }
+    if (closed) return next.end();
     client = next;
     heardAt = performance.now();
     // What changed while nobody listened is unknown; from here on nothing is missed.

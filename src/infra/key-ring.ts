@@ -23,7 +23,7 @@ interface Key {
 
 /** The signing keys, ready for use. Every instance chooses the same one, because only stored instants decide. */
 export interface KeyRing {
-  /** The newest key whose time to sign has come. */
+  /** The newest key whose time to sign has come; the oldest, if this clock is behind the one that made it. */
   current(now: Date): Key;
   find(kid: string): Key | null;
   /** The public halves (RFC 7517 §5). */
@@ -35,20 +35,34 @@ export interface KeyRing {
 /** Loads the keys; {@link KeyRing.reload} follows later changes. */
 export async function createKeyRing(load: () => Promise<readonly StoredKey[]>): Promise<KeyRing> {
   let keys = new Map<string, Key>();
+  let last: Promise<unknown> = Promise.resolve();
 
-  async function reload(): Promise<void> {
+  async function read(): Promise<void> {
     const stored = await load();
     keys = new Map(
-      await Promise.all(stored.map(async (key) => [key.kid, keys.get(key.kid) ?? (await ready(key))] as const)),
+      await Promise.all(
+        stored.map(async (key) => {
+          const { publicKey, privateKey } = keys.get(key.kid) ?? (await ready(key));
+          const { kid, algorithm, publicJwk, signsAt } = key;
+          return [kid, { kid, algorithm, publicJwk, signsAt, publicKey, privateKey }] as const;
+        }),
+      ),
     );
+  }
+
+  // One after the other: of two at once, the one that read earlier must not have the last word.
+  function reload(): Promise<void> {
+    const turn = last.then(read);
+    last = turn.catch(() => undefined);
+    return turn;
   }
 
   await reload();
   return {
     current(now) {
-      const due = [...keys.values()].filter(({ signsAt }) => signsAt <= now);
-      const key = due.at(-1);
-      if (!key) throw new Error('no signing key is due yet');
+      const all = [...keys.values()];
+      const key = all.filter(({ signsAt }) => signsAt <= now).at(-1) ?? all[0];
+      if (!key) throw new Error('there is no signing key');
       return key;
     },
     find: (kid) => keys.get(kid) ?? null,
@@ -57,10 +71,10 @@ export async function createKeyRing(load: () => Promise<readonly StoredKey[]>): 
   };
 }
 
-async function ready({ privateJwk, ...key }: StoredKey): Promise<Key> {
+async function ready({ publicJwk, privateJwk, algorithm }: StoredKey): Promise<Pick<Key, 'publicKey' | 'privateKey'>> {
   const [publicKey, privateKey] = await Promise.all([
-    importKey(key.publicJwk, key.algorithm),
-    importKey(privateJwk, key.algorithm),
+    importKey(publicJwk, algorithm),
+    importKey(privateJwk, algorithm),
   ]);
-  return { ...key, publicKey, privateKey };
+  return { publicKey, privateKey };
 }

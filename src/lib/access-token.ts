@@ -88,7 +88,7 @@ export async function verifyAccessToken(
   token: string,
   expected: ExpectedToken,
 ): Promise<AccessTokenClaims | 'expired' | 'invalid'> {
-  if (token.length > MAX_LENGTH) return 'invalid';
+  if (token.length > MAX_LENGTH || !hasCanonicalSignature(token)) return 'invalid';
   try {
     const { payload } = await jwtVerify(
       token,
@@ -111,6 +111,13 @@ export async function verifyAccessToken(
   } catch (error) {
     return error instanceof errors.JWTExpired ? 'expired' : 'invalid';
   }
+}
+
+// Header and payload are signed as they are spelled, the signature is not: its unused last bits, padding and blanks would
+// let one token have many spellings.
+function hasCanonicalSignature(token: string): boolean {
+  const signature = token.slice(token.lastIndexOf('.') + 1);
+  return Buffer.from(signature, 'base64url').toString('base64url') === signature;
 }
 
 // jose lets `aud` be a list that contains ours, and does not look at the claims it does not know.

@@ -39,11 +39,12 @@ export function createCipher(secrets: readonly string[]): Cipher {
       return `v1.${current.id}.${sealed.toString('base64url')}`;
     },
     open(sealed, context) {
-      const [version, id, body] = sealed.split('.');
+      const [version, id, body, ...rest] = sealed.split('.');
       const entry = ring.find((candidate) => candidate.id === id);
-      if (version !== 'v1' || !entry || !body) return null;
+      if (version !== 'v1' || !entry || !body || rest.length > 0) return null;
       const bytes = Buffer.from(body, 'base64url');
-      if (bytes.length < 28) return null;
+      // The decoder skips what it does not know: only the spelling that `seal` wrote is taken.
+      if (bytes.length < 28 || bytes.toString('base64url') !== body) return null;
       try {
         const decipher = createDecipheriv('aes-256-gcm', entry.key, bytes.subarray(0, 12), { authTagLength: 16 })
           .setAAD(Buffer.from(context))

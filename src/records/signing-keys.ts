@@ -74,9 +74,9 @@ export function privateJwk(key: SigningKey, cipher: Cipher): JWK | null {
 }
 
 function isDue(newest: SigningKey, { algorithm, keyLifetime }: RotationPolicy, now: Date): boolean {
-  return (
-    newest.algorithm !== algorithm || newest.signsAt.getTime() + keyLifetime - PUBLICATION_LEAD_MS <= now.getTime()
-  );
+  // While a new deployment replaces an old one, two algorithms are configured: each may have its turn, not its way.
+  const isOtherAlgorithm = newest.algorithm !== algorithm && newest.signsAt <= now;
+  return isOtherAlgorithm || newest.signsAt.getTime() + keyLifetime - PUBLICATION_LEAD_MS <= now.getTime();
 }
 
 function isRetired(keys: SigningKey[], index: number, { tokenLifetime }: RotationPolicy, now: Date): boolean {

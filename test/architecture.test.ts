@@ -1,0 +1,84 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { expect, test } from 'vitest';
+
+/** Who may import whom: the table of ARCHITECTURE.md. A folder may always import itself, unless it says otherwise. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  lib: [],
+  infra: ['lib', 'config', 'generated'],
+  records: ['lib', 'events', 'type infra/database', 'generated'],
+  login: ['lib', 'records', 'type unit'],
+  flows: ['lib', 'login', 'records', 'type app', 'unit'],
+  graphql: ['lib', 'flows', 'type login', 'type app'],
+  http: ['lib', 'flows', 'graphql', 'type app', 'type login'],
+  app: ['lib', 'infra', 'config', 'records', 'login'],
+  unit: ['infra', 'config', 'events', 'records', 'app'],
+  config: ['lib'],
+  events: ['type records'],
+};
+/** What puts everything together. */
+const MAY_IMPORT_ALL = ['main', 'cli', 'index'];
+
+/** Records that know another record. */
+const RECORDS: Readonly<Record<string, readonly string[]>> = { sessions: ['users'], 'pending-logins': ['sessions'] };
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly type: boolean;
+}
+
+const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter(
+  (file) => /\.(ts|js)$/.test(file) && !file.startsWith('generated'),
+);
+const source = new Map(files.map((file) => [file, readFileSync(join('src', file), 'utf8')]));
+const imports: Import[] = [...source].flatMap(([file, text]) =>
+  [...text.matchAll(/^(import|export)( type)? ?([^;]*?)from '(\.[^']+)'/gms)].map(
+    ([, , type, names = '', target = '']) => ({
+      from: file,
+      to: relative('.', join(dirname(file), target)),
+      type: Boolean(type) || /^\{\s*(type \w+(?: as \w+)?,?\s*)+\}\s*$/.test(names),
+    }),
+  ),
+);
+
+const folderOf = (file: string) => file.split('/')[0]?.replace(/\.ts$/, '') ?? '';
+
+test.each(imports.map((each) => [`${each.from} → ${each.to}${each.type ? ' (types)' : ''}`, each] as const))(
+  '%s is allowed',
+  (_title, { from, to, type }) => {
+    const [here, there] = [folderOf(from), folderOf(to)];
+    if (MAY_IMPORT_ALL.includes(here)) return;
+    if (here === there) {
+      if (here === 'flows')
+        expect(to, `${from}: flows do not import flows; what two of them share is a noun or the pipeline`).toBe(
+          'flows/outcomes.ts',
+        );
+      if (here === 'records') {
+        const allowed = RECORDS[from.slice('records/'.length, -'.ts'.length)] ?? [];
+        expect(allowed, `${from}: a noun knows few others`).toContain(to.slice('records/'.length, -'.ts'.length));
+      }
+      return;
+    }
+    const allowed = MAY_IMPORT[here] ?? [];
+    const ways = [there, ...(type ? [`type ${there}`, `type ${to.replace(/\.ts$/, '')}`] : [])];
+    expect(
+      ways.some((way) => allowed.includes(way)),
+      `${here}/ may not import ${type ? 'types of ' : ''}${there}/: ${from} → ${to}`,
+    ).toBe(true);
+  },
+);
+
+/** Where a piece of code may stand at all. */
+const ONLY_IN: readonly (readonly [what: string, pattern: RegExp, files: RegExp])[] = [
+  ['reads process.env', /process\.env/, /^config\.ts$/],
+  ['opens a session', /sessions\.open\(/, /^login\/pipeline\.ts$/],
+  ['calls transact', /\btransact\(/, /^(flows\/|unit\.ts)/],
+  ['writes text for people', /message: '[A-Z]/, /^(graphql\/|http\/|config\.ts)/],
+  ['prints', /console\.|process\.std(out|err)\.write/, /^(main|cli)\.ts$/],
+];
+
+test.each(ONLY_IN)('only its own place %s', (what, pattern, place) => {
+  const elsewhere = [...source].filter(([file, text]) => pattern.test(text) && !place.test(file)).map(([file]) => file);
+  expect(elsewhere, `${elsewhere.join(', ')} ${what}`).toEqual([]);
+});
