@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import type { App } from '../app.ts';
 import { sendGraphiQL, wantsGraphiQL } from './graphiql.ts';
@@ -10,6 +11,8 @@ import { createRoutes } from './routes.ts';
 
 /** A request gets its answer, or a refusal, within this time. */
 const ANSWER_DEADLINE_MS = 10_000;
+/** Requests that were sent before anybody could know get so long to be read; their answers close the connection. */
+const LINGER_MS = 100;
 /** What still runs when the gateway stops may take so long. */
 const DRAIN_MS = 7_000;
 
@@ -57,6 +60,7 @@ export async function listen(host: string, port: number): Promise<HttpServer> {
     },
     async drain() {
       lifecycle.draining = true;
+      await pause(LINGER_MS);
       await close(server);
     },
   };

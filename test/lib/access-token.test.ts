@@ -141,7 +141,7 @@ describe('verifyAccessToken', () => {
         fc.pre(other !== token);
         expect(await verifyAccessToken(other, expectation(key))).toBe('invalid');
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 
@@ -149,8 +149,11 @@ describe('verifyAccessToken', () => {
     const token = await signAccessToken({ ...CLAIMS, sub: 'x'.repeat(8_000) }, key);
     let asked = 0;
     const expected = expectation(key);
-    const counted = { ...expected, keyFor: (kid: string) => (asked++, expected.keyFor(kid)) };
-    expect(await verifyAccessToken(token, counted)).toBe('invalid');
+    const keyFor = (kid: string) => {
+      asked += 1;
+      return expected.keyFor(kid);
+    };
+    expect(await verifyAccessToken(token, { ...expected, keyFor })).toBe('invalid');
     expect(asked).toBe(0);
   });
 });
