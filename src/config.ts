@@ -299,7 +299,7 @@ function complete(given: z.output<typeof settings>): Config {
   const own = given.POSTERN_PUBLIC_URL
     ? [publicUrl, frontendUrl]
     : [publicUrl, `http://127.0.0.1:${given.PORT}`, frontendUrl];
-  const origins = [...own, ...given.POSTERN_ALLOWED_ORIGINS].map((url) => originOf(url) ?? url);
+  const origins = [...own, ...given.POSTERN_ALLOWED_ORIGINS].map((url) => originOf(url) ?? appOriginOf(url) ?? url);
   const development = production ? 'off' : 'on';
   return {
     production,
@@ -342,7 +342,7 @@ function inconsistencies(config: Config, given: z.output<typeof settings>): stri
     problems.push('POSTERN_SECRET has an entry of less than 32 bytes');
   }
   for (const origin of given.POSTERN_ALLOWED_ORIGINS) {
-    if (originOf(origin) === null)
+    if (originOf(origin) === null && appOriginOf(origin) === null)
       problems.push('POSTERN_ALLOWED_ORIGINS has an entry that is not an origin such as https://app.example');
   }
   if (config.accessToken.lifetime > 900_000) problems.push('POSTERN_ACCESS_TOKEN_LIFETIME is longer than 15m');
@@ -383,6 +383,11 @@ function originOf(url: string): string | null {
   if (!URL.canParse(url)) return null;
   const { protocol, origin } = new URL(url);
   return protocol === 'https:' || protocol === 'http:' ? origin : null;
+}
+
+/** The origin of an app in a web view or an extension, such as `capacitor://localhost`. */
+function appOriginOf(url: string): string | null {
+  return /^(?!javascript|data|file)[a-z][a-z0-9+.-]*:\/\/[a-z0-9.-]+$/i.test(url) ? url : null;
 }
 
 function withoutSlash(url: string): string {
