@@ -1,0 +1,200 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Gateway, startGateway } from '../support/gateway.ts';
+import {
+  CURRENT_SESSION,
+  CURRENT_USER,
+  ISSUE_ACCESS_TOKEN,
+  LOG_IN,
+  LOG_OUT,
+  logIn,
+  newPerson,
+  signUp,
+} from '../support/people.ts';
+
+let gateway: Gateway;
+beforeAll(async () => {
+  gateway = await startGateway();
+});
+afterAll(() => gateway.stop());
+
+describe('currentUser', () => {
+  test('is nobody without a credential, and says why', async () => {
+    const { result } = await gateway.client().send(CURRENT_USER);
+    expect(result).toEqual({
+      __typename: 'Unauthenticated',
+      reason: 'NO_CREDENTIAL',
+      message: 'You are not signed in.',
+    });
+  });
+
+  test('tells everything that the person may know of themselves', async () => {
+    const person = newPerson();
+    const held = await signUp(gateway.client(), person);
+    const { result } = await held.client.send(CURRENT_USER);
+    expect(result).toEqual({
+      __typename: 'User',
+      id: held.userId,
+      createdAt: gateway.clock().toISOString(),
+      lastLoginAt: gateway.clock().toISOString(),
+      displayName: person.email.split('@')[0],
+      name: null,
+      username: null,
+      email: person.email,
+      emailVerified: false,
+      roles: [],
+      hasPassword: true,
+      hasMfa: false,
+    });
+  });
+
+  test('shows at once what changed elsewhere: a factor, a role, an address', async () => {
+    const held = await signUp(gateway.client(), newPerson());
+    expect((await held.client.send(CURRENT_USER)).result).toMatchObject({ hasMfa: false, roles: [] });
+    await gateway.sql(
+      "INSERT INTO authenticators (id, user_id, kind, data, created_at) VALUES (gen_random_uuid(), $1, 'TOTP', '{}', now())",
+      [held.userId],
+    );
+    await gateway.sql("UPDATE users SET roles = '{admin}', name = 'Ada' WHERE id = $1", [held.userId]);
+    await gateway.sql('UPDATE emails SET verified_at = now() WHERE user_id = $1', [held.userId]);
+    await expect
+      .poll(async () => (await held.client.send(CURRENT_USER)).result)
+      .toMatchObject({ hasMfa: true, roles: ['admin'], displayName: 'Ada', emailVerified: true });
+  });
+
+  test('has no factor with recovery codes alone', async () => {
+    const held = await signUp(gateway.client(), newPerson());
+    await gateway.sql(
+      "INSERT INTO authenticators (id, user_id, kind, data, created_at) VALUES (gen_random_uuid(), $1, 'RECOVERY_CODES', '{}', now())",
+      [held.userId],
+    );
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect((await held.client.send(CURRENT_USER)).result.hasMfa).toBe(false);
+  });
+});
+
+describe('currentSession', () => {
+  test('tells how it came to be, and until when it lasts', async () => {
+    const client = gateway.client({ 'user-agent': 'Ada’s'.replace('’', "'") });
+    const held = await signUp(client, newPerson());
+    const at = gateway.clock();
+    gateway.clock.advance(60_000);
+    const { result } = await held.client.send(CURRENT_SESSION);
+    expect(result).toEqual({
+      __typename: 'Session',
+      id: held.sessionId,
+      current: true,
+      createdAt: at.toISOString(),
+      lastSeenAt: gateway.clock().toISOString(),
+      expiresAt: new Date(at.getTime() + 30 * 86_400_000).toISOString(),
+      credential: 'SESSION_TOKEN',
+      ipAddress: client.headers['x-forwarded-for'],
+      userAgent: "Ada's",
+      methods: [{ method: 'PASSWORD', at: at.toISOString(), provider: null }],
+      freshUntil: new Date(at.getTime() + 15 * 60_000).toISOString(),
+    });
+    gateway.clock.advance(15 * 60_000);
+    expect((await held.client.send(CURRENT_SESSION)).result.freshUntil).toBeNull();
+  });
+});
+
+describe('User.sessions', () => {
+  const SESSIONS = 'query { currentUser { ... on User { sessions { id current credential } } } }';
+
+  test('lists what is not over, the newest first, and marks the one that asks', async () => {
+    const person = newPerson();
+    const first = await signUp(gateway.client(), person);
+    gateway.clock.advance(1_000);
+    const second = await logIn(gateway.client(), person, 'COOKIE');
+    gateway.clock.advance(1_000);
+    const third = await logIn(gateway.client(), person, 'JWT');
+    await first.client.send(LOG_OUT);
+    const { result } = await second.client.send(SESSIONS);
+    expect(result.sessions).toEqual([
+      { id: third.sessionId, current: false, credential: 'JWT' },
+      { id: second.sessionId, current: true, credential: 'COOKIE' },
+    ]);
+  });
+
+  test("never lists anybody else's", async () => {
+    const held = await signUp(gateway.client(), newPerson());
+    await signUp(gateway.client(), newPerson());
+    expect((await held.client.send(SESSIONS)).result.sessions).toHaveLength(1);
+  });
+});
+
+describe('logInWithPassword', () => {
+  test('marks the new session as the current one in its answer', async () => {
+    const person = newPerson();
+    await signUp(gateway.client(), person);
+    const { result } = await gateway.client().send(
+      `mutation ($input: LogInWithPasswordInput!) { logInWithPassword(input: $input) {
+        ... on LoggedIn { session { id current } trustedDeviceToken user { sessions { id current } } } } }`,
+      { input: person },
+    );
+    const { session, user } = result as unknown as {
+      session: { id: string };
+      user: { sessions: { id: string; current: boolean }[] };
+    };
+    expect(result).toMatchObject({ session: { current: true }, trustedDeviceToken: null });
+    expect(user.sessions.filter(({ current }) => current)).toEqual([{ id: session.id, current: true }]);
+  });
+
+  test('takes the cookie away where a token takes its place, so that the two never meet in one request', async () => {
+    const person = newPerson();
+    const browser = await signUp(gateway.client(), person, 'COOKIE');
+    const answer = await browser.client.send(LOG_IN, { input: person });
+    expect(answer.headers.getSetCookie()).toEqual([expect.stringMatching(/^postern=; .*Expires=Thu, 01 Jan 1970/)]);
+    expect((await browser.client.send(CURRENT_USER)).result.reason).toBe('REVOKED');
+  });
+});
+
+describe('logOut', () => {
+  test('ends the session and takes the cookie away', async () => {
+    const held = await signUp(gateway.client(), newPerson(), 'COOKIE');
+    const answer = await held.client.send(LOG_OUT);
+    expect(answer.result).toEqual({ __typename: 'LoggedOut', sessionId: held.sessionId });
+    expect(answer.headers.getSetCookie()).toEqual([expect.stringMatching(/^postern=; /)]);
+    expect(answer.headers.get('clear-site-data')).toBe('"cache", "storage"');
+    expect((await held.client.send(LOG_OUT)).result).toEqual({ __typename: 'Unauthenticated', reason: 'REVOKED' });
+  });
+});
+
+describe('issueAccessToken', () => {
+  test.each(['COOKIE', 'SESSION_TOKEN', 'JWT'] as const)(
+    'gives a JWT to a session that is held as %s',
+    async (kind) => {
+      const held = await signUp(gateway.client(), newPerson(), kind);
+      const { result } = await held.client.send(ISSUE_ACCESS_TOKEN);
+      expect(result.__typename).toBe('AccessTokenIssued');
+      expect((await gateway.client().bearing(String(result.accessToken)).send(CURRENT_USER)).result.id).toBe(
+        held.userId,
+      );
+    },
+  );
+
+  test('gives none to nobody', async () => {
+    expect((await gateway.client().send(ISSUE_ACCESS_TOKEN)).result).toEqual({
+      __typename: 'Unauthenticated',
+      reason: 'NO_CREDENTIAL',
+    });
+  });
+});
+
+describe('authConfig', () => {
+  test('tells what a client can offer', async () => {
+    const { result } = await gateway
+      .client()
+      .send(
+        '{ authConfig { signUpOpen loginIdentifiers emailVerification loginCodes passkeyLogin passkeySignUp passwordMinLength } }',
+      );
+    expect(result).toEqual({
+      signUpOpen: true,
+      loginIdentifiers: ['EMAIL'],
+      emailVerification: 'NONE',
+      loginCodes: false,
+      passkeyLogin: false,
+      passkeySignUp: false,
+      passwordMinLength: 8,
+    });
+  });
+});
