@@ -1,4 +1,5 @@
 import { GraphQLError } from 'graphql';
+import { REFUSAL_CODES } from './request-rules.ts';
 
 /** Codes of errors of ours, which may be shown as they are. */
 export const INTERNAL_ERROR = 'INTERNAL_SERVER_ERROR';
@@ -19,32 +20,44 @@ export function presentError(error: GraphQLError, id: string, onFault: (fault: E
     });
   }
   const message = withoutQuotes(error.message);
-  if (message === error.message) return error;
+  const status = isRefused(error) ? { http: { status: 400 } } : {};
+  if (message === error.message && !isRefused(error)) return error;
   return new GraphQLError(message, {
     ...(error.nodes ? { nodes: error.nodes } : {}),
     ...(error.path ? { path: error.path } : {}),
-    extensions: { ...badInput(error.message), ...error.extensions },
+    extensions: { code: 'BAD_USER_INPUT', ...error.extensions, ...status },
   });
 }
 
-// A GraphQLError that a resolver throws on purpose, or that the engine makes, has no other error behind it.
+// A GraphQLError that the engine makes of a request has no other error behind it; all that a resolver throws, and a
+// result that does not fit its type, has.
 function faultBehind(error: GraphQLError): Error | null {
   const original = error.originalError;
   if (!(error instanceof GraphQLError)) return error as Error;
   return original && !(original instanceof GraphQLError) ? original : null;
 }
 
+// Each of these says what the engine found, in its own words; what it found may be a password in a wrong place.
+const QUOTES: readonly (readonly [RegExp, string])[] = [
+  [/ ?Did you mean [\s\S]*$/, ''],
+  [/^(Variable "\$\w+") got invalid value [\s\S]*$/, '$1 has a value of another form than its type.'],
+  [/^(Argument "\w+") has invalid value [\s\S]*$/, '$1 has a value of another form than its type.'],
+  [/^(Expected value of type "[^"]+"), found [\s\S]*$/, '$1, found something else.'],
+  [/^((?:\w+|Enum "\w+") cannot represent) [\s\S]*$/, '$1 the value.'],
+  [/^Value "[\s\S]*" does not exist in ("\w+" enum\.)$/, 'The value does not exist in $1'],
+  [/^Unknown operation named [\s\S]*$/, 'There is no operation of this name.'],
+  [/^(Syntax Error: [\s\S]*?\b(?:Name|String|BlockString|Int|Float)) "[\s\S]*$/, '$1.'],
+  [/^(Syntax Error: Invalid [^":]*)[":][\s\S]*$/, '$1.'],
+];
+
 function withoutQuotes(message: string): string {
-  return message
-    .replace(/ ?Did you mean [\s\S]*$/, '')
-    .replace(/^(Variable "\$\w+") got invalid value [\s\S]*$/, '$1 has a value of another form than its type.')
-    .replace(
-      /^(Argument "\w+"|Expected value of type "[^"]+"|\w+ cannot represent)[\s\S]*(?:invalid value|found|value:)[\s\S]*$/,
-      '$1: the value has another form than its type.',
-    )
-    .trim();
+  return QUOTES.reduce((text, [quote, instead]) => text.replace(quote, instead), message).trim();
 }
 
-function badInput(message: string) {
-  return message.startsWith('Variable ') ? { code: 'BAD_USER_INPUT', http: { status: 400 } } : {};
+const UNFIT_FOR_ANYBODY =
+  /^(?:Variable "\$\w+" got invalid value|Unknown operation named|Schema is not configured to execute) /;
+
+// Not left to what a client accepts: the specification lets `application/json` hide these behind a 200.
+function isRefused({ message, extensions }: GraphQLError): boolean {
+  return UNFIT_FOR_ANYBODY.test(message) || REFUSAL_CODES.some((code) => code === extensions.code);
 }

@@ -12,6 +12,10 @@ import {
 /** What one request may ask for. The same for everybody, since validation verdicts are shared between requests. */
 export const LIMITS = { tokens: 1_000, depth: 8, aliases: 15, directives: 20 } as const;
 
+/** How a document that breaks one of these rules is told. It is a 400 for every client, whatever it accepts. */
+export const REFUSAL_CODES = ['ONE_MUTATION_FIELD', 'LIMIT_EXCEEDED'] as const;
+type RefusalCode = (typeof REFUSAL_CODES)[number];
+
 /** GraphiQL's own question about the schema nests this deep; where introspection is off, another rule refuses it. */
 const INTROSPECTION_DEPTH = 16;
 
@@ -101,6 +105,11 @@ function add(a: Measure, b: Measure): Measure {
   };
 }
 
-function refusal(message: string, code: string, node: ASTNode): GraphQLError {
-  return new GraphQLError(message, { nodes: node, extensions: { code, http: { status: 400 } } });
+/** The error for a document of more tokens than are allowed. */
+export function tooManyTokens(): GraphQLError {
+  return refusal(`The document exceeds the limit: ${LIMITS.tokens} tokens.`, 'LIMIT_EXCEEDED');
+}
+
+function refusal(message: string, code: RefusalCode, node?: ASTNode): GraphQLError {
+  return new GraphQLError(message, { nodes: node ?? null, extensions: { code } });
 }

@@ -8,10 +8,11 @@ import {
   validate,
 } from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
+import { LRUCache } from 'lru-cache';
 import type { App } from '../app.ts';
 import type { Context } from './context.ts';
 import { presentError } from './errors.ts';
-import { boundedDocument, LIMITS, oneMutationField } from './request-rules.ts';
+import { boundedDocument, LIMITS, oneMutationField, tooManyTokens } from './request-rules.ts';
 import { schema } from './schema.ts';
 
 /** What the HTTP door hands over: Node's pair, and the context of the request. */
@@ -19,6 +20,9 @@ export interface ServerContext extends Context {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
 }
+
+/** Some hundreds of documents as apps write them; a hundred MiB of memory if somebody wants to fill it. */
+const CACHED_CHARACTERS = 256 * 1024;
 
 export type GraphQLServer = YogaServerInstance<ServerContext, Context>;
 
@@ -34,13 +38,32 @@ export function createGraphQLServer(app: App): GraphQLServer {
     cors: false,
     logging: false,
     maskedErrors: false,
+    parserAndValidationCache: { documentCache: boundedCache(), errorCache: boundedCache() },
     plugins: [boundedParsing, guardedValidation(app.config.introspection), presentedErrors(app)],
   });
 }
 
+/**
+ * Documents are kept parsed, so that those of an app are parsed once. The room for them is counted in characters, not
+ * in documents: a parsed one takes some hundred times its length, and anybody may send one.
+ */
+function boundedCache<V extends object>(): LRUCache<string, V> {
+  return new LRUCache({ maxSize: CACHED_CHARACTERS, sizeCalculation: (_parsed, source) => source.length + 1 });
+}
+
+// The engine's own words: nothing else tells this error from one of syntax.
+const TOO_MANY_TOKENS = /^Syntax Error: Document contains more tha[nt] \d+ tokens/;
+
 // Set at parsing and validation themselves, so that every way a document comes in is held to them.
 const boundedParsing: Plugin = {
-  onParse: ({ setParseFn }) => setParseFn((source, options) => parse(source, { ...options, maxTokens: LIMITS.tokens })),
+  onParse: ({ setParseFn }) =>
+    setParseFn((source, options) => {
+      try {
+        return parse(source, { ...options, maxTokens: LIMITS.tokens });
+      } catch (error) {
+        throw error instanceof Error && TOO_MANY_TOKENS.test(error.message) ? tooManyTokens() : error;
+      }
+    }),
 };
 
 function guardedValidation(introspection: boolean): Plugin {

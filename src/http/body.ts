@@ -9,11 +9,15 @@ export type Body =
   | { readonly kind: 'malformed' }
   | { readonly kind: 'tooLarge' };
 
-/** Reads a JSON body, and not a byte more than is allowed: whatever length the request claims, or none. */
+/**
+ * Reads a JSON body, and not a byte more than is allowed: whatever length the request claims, or none.
+ * @throws NodeJS.ErrnoException if the client goes away in the middle
+ */
 export async function readJson(request: IncomingMessage): Promise<Body> {
   if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return { kind: 'tooLarge' };
   const chunks: Buffer[] = [];
   let length = 0;
+  // Leaving the loop early ends the request, and takes its socket from it; the answer keeps its own hold of that.
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length;
     if (length > MAX_BODY_BYTES) return { kind: 'tooLarge' };

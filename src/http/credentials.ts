@@ -18,7 +18,7 @@ export function presentedCredential(
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]?.toLowerCase();
     const value = rawHeaders[index + 1] ?? '';
-    if (name === 'x-session-token') found.push({ from: 'header', value: value.trim() });
+    if (name === 'x-session-token') found.push({ from: 'header', value: trim(value) });
     if (name === 'authorization') found.push(...bearer(value));
     if (name === 'cookie') found.push(...cookies(value, cookieName));
   }
@@ -27,16 +27,31 @@ export function presentedCredential(
 }
 
 function bearer(value: string): PresentedCredential[] {
-  const [, token] = /^bearer(?:[ \t]+(.*))?$/i.exec(value.trim()) ?? [null, undefined];
-  if (!/^bearer\b/i.test(value.trim())) return [];
-  return [{ from: 'bearer', value: token?.trim() ?? '' }];
+  const text = trim(value);
+  if (!/^bearer\b/i.test(text)) return [];
+  const [, token = ''] = /^bearer[ \t]+(.*)$/i.exec(text) ?? [];
+  return [{ from: 'bearer', value: token }];
 }
 
 function cookies(header: string, name: string): PresentedCredential[] {
   return header.split(';').flatMap((pair): PresentedCredential[] => {
     const separator = pair.indexOf('=');
-    if (separator < 0 || pair.slice(0, separator).trim() !== name) return [];
-    const value = pair.slice(separator + 1).trim();
+    if (separator < 0 || trim(pair.slice(0, separator)) !== name) return [];
+    const value = trim(pair.slice(separator + 1));
     return value ? [{ from: 'cookie', value }] : [];
   });
+}
+
+// Only these two are blanks in a header (RFC 9110 §5.6.3); what else Unicode calls white space is part of a value.
+// No regular expression: one for trailing blanks takes quadratic time for blanks in the middle.
+function trim(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text[start])) start += 1;
+  while (end > start && isBlank(text[end - 1])) end -= 1;
+  return text.slice(start, end);
+}
+
+function isBlank(character: string | undefined): boolean {
+  return character === ' ' || character === '\t';
 }

@@ -8,6 +8,7 @@ import { readJson } from './body.ts';
 import { type SessionCookieFormat, sessionCookieFormat } from './cookie.ts';
 import { presentedCredential, TOO_MANY_CREDENTIALS } from './credentials.ts';
 import { corsHeaders, isAllowedOrigin, PREFLIGHT_HEADERS } from './origin.ts';
+import { areParameters, areUrlParameters } from './parameters.ts';
 
 /** Answers a request to the GraphQL endpoint. */
 export type GraphQLHandler = (request: IncomingMessage, response: ServerResponse, requestId: string) => Promise<void>;
@@ -31,7 +32,7 @@ export function createGraphQLHandler(app: App): GraphQLHandler {
       response.setHeader(name, value);
 
     if (method === 'OPTIONS') return preflight(response);
-    if (method !== 'GET' && method !== 'POST' && method !== 'HEAD') {
+    if (method !== 'GET' && method !== 'POST') {
       response.setHeader('Allow', 'GET, POST');
       return refuse(response, 405, 'Use POST, or GET for queries.');
     }
@@ -40,12 +41,15 @@ export function createGraphQLHandler(app: App): GraphQLHandler {
       if (!isJson(headers['content-type'])) return refuse(response, 415, 'Send application/json.');
       const body = await readJson(request);
       if (body.kind === 'tooLarge') return refuse(response, 413, 'The request is too large.', { Connection: 'close' });
-      if (body.kind === 'malformed' || !isObject(body.value))
-        return refuse(response, 400, 'The body is not a JSON object.');
-      if (Object.keys(body.value).length === 0) return refuse(response, 400, 'There is no query.');
+      if (body.kind === 'malformed') return refuse(response, 400, 'The body is not JSON.');
+      if (!areParameters(body.value)) return refuse(response, 400, 'The body is not a GraphQL request.');
       // The server below takes a body that was read already, as from a body parser.
       Object.assign(request, { body: body.value });
+    } else if (!areUrlParameters(request.url ?? '')) {
+      return refuse(response, 400, 'The URL is not a GraphQL request.');
     }
+    // The server below makes a URL of it. What host a request claims means nothing here, and may be no host at all.
+    headers.host = 'localhost';
 
     const credential = presentedCredential(request, cookie.name);
     if (credential === TOO_MANY_CREDENTIALS)
@@ -101,10 +105,6 @@ function isJson(contentType: string | undefined): boolean {
 // Event streams and multipart answers are for operations that this schema does not have.
 function acceptsJson(accept: string | undefined): boolean {
   return accept === undefined || /application\/(?:\*|json|graphql-response\+json)|\*\/\*/i.test(accept);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function forwardedFor({ headers }: IncomingMessage): string | undefined {

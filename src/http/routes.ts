@@ -28,6 +28,11 @@ export function createRoutes(app: App, lifecycle: Lifecycle): Hono {
       cacheable,
     ),
   );
+
+  // Another method on a path that is known; HEAD is answered above, as GET without its body.
+  for (const { path } of [...routes.routes]) {
+    routes.all(path, (context) => context.text('405 Method Not Allowed', 405, { Allow: 'GET, HEAD' }));
+  }
   return routes;
 }
 

@@ -39,7 +39,10 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void;
  */
 export async function listen(host: string, port: number): Promise<HttpServer> {
   const lifecycle = { draining: false };
-  let handle: Handler = (_request, response) => response.writeHead(503, { 'Retry-After': '1' }).end();
+  let handle: Handler = (_request, response) => {
+    response.setHeaders(securityHeaders('') as Map<string, string>);
+    response.writeHead(503, { 'Retry-After': '1' }).end();
+  };
   const server = createServer(
     // Slow senders hold a socket only so long (Slowloris), and a connection is not kept for ever.
     { headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 5_000 },
@@ -74,21 +77,25 @@ function createHandler(app: App, lifecycle: Lifecycle): Handler {
   return (request, response) => {
     const requestId = randomUUID();
     const begun = performance.now();
+    request.url = originForm(request.url);
+    // Taken now: a request that is broken off has no socket to ask any more.
+    const { method } = request;
+    const peer = request.socket.remoteAddress;
     response.setHeaders(headers as Map<string, string>);
     response.setHeader('X-Request-Id', requestId);
     // Whoever keeps a connection open must not be answered on it after the next server has taken over.
     if (lifecycle.draining) response.setHeader('Connection', 'close');
-    const deadline = setTimeout(() => fail(response, 503), ANSWER_DEADLINE_MS);
+    // Of a request that has not come in whole by then, the sender is to blame.
+    const deadline = setTimeout(() => fail(response, request.complete ? 503 : 408), ANSWER_DEADLINE_MS);
     response.once('close', () => {
       clearTimeout(deadline);
-      const { method, socket } = request;
       app.log.info({
         requestId,
         method,
         path: pathOf(request),
         status: response.statusCode,
         ms: Math.round((performance.now() - begun) * 10) / 10,
-        peer: socket.remoteAddress,
+        peer,
         aborted: response.writableFinished ? undefined : true,
       });
     });
@@ -96,6 +103,8 @@ function createHandler(app: App, lifecycle: Lifecycle): Handler {
     const work =
       pathOf(request) === '/graphql' ? graphql(request, response, requestId) : answerRoute(request, response);
     Promise.resolve(work).catch((error: unknown) => {
+      // Clients may go away in the middle of a request. That is no fault, and there is nobody to answer.
+      if (error === request.errored) return;
       app.log.error({ err: error, requestId }, 'a request failed');
       fail(response, 503);
     });
@@ -108,18 +117,19 @@ function createHandler(app: App, lifecycle: Lifecycle): Handler {
   }
 }
 
-function fail(response: ServerResponse, status: number): void {
+function fail(response: ServerResponse, status: 408 | 503): void {
   if (response.headersSent) {
     response.destroy();
     return;
   }
-  response.writeHead(status, { 'Content-Type': 'application/json; charset=utf-8', 'Retry-After': '1' });
   const id = response.getHeader('X-Request-Id');
-  response.end(
-    JSON.stringify({
-      errors: [{ message: 'Something went wrong on our side.', extensions: { code: 'UNAVAILABLE', id } }],
-    }),
-  );
+  response.setHeader('Content-Type', 'application/json; charset=utf-8');
+  const [message, code] =
+    status === 408
+      ? ['The request did not come in whole.', 'BAD_REQUEST']
+      : ['Something went wrong on our side.', 'UNAVAILABLE'];
+  response.writeHead(status, status === 408 ? { Connection: 'close' } : { 'Retry-After': '1' });
+  response.end(JSON.stringify({ errors: [{ message, extensions: { code, id } }] }));
 }
 
 async function close(server: Server): Promise<void> {
@@ -128,6 +138,12 @@ async function close(server: Server): Promise<void> {
   const late = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
   await closed;
   clearTimeout(late);
+}
+
+// A target may name a host as proxies get it (RFC 9112 §3.2.2). What host that is means nothing here.
+function originForm(target = '/'): string {
+  const [, path] = /^https?:\/\/[^/?#]*(.*)$/is.exec(target) ?? [null, target];
+  return path.startsWith('/') || path === '*' ? path : `/${path}`;
 }
 
 // Without the query: it may carry what does not belong into a log.

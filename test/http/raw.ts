@@ -21,7 +21,7 @@ export function exchange(url: string, bytes: string | readonly string[], quietMs
     let closed = false;
     const finish = () => {
       socket.destroy();
-      const statuses = [...text.matchAll(/^HTTP\/1\.1 (\d{3})/gm)].map(([, status]) => Number(status));
+      const statuses = [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
       resolve({ text, statuses, closed });
     };
     socket.setTimeout(quietMs, finish);
