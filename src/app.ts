@@ -37,8 +37,8 @@ export interface App {
   readonly sessions: SessionCache<RememberedSession>;
   readonly keys: KeyRing;
   readonly accessTokens: AccessTokens;
-  /** Makes the successor of a refresh token. */
-  readonly refreshKey: Buffer;
+  /** Make the successors of refresh tokens: the first is the current one. */
+  readonly refreshKeys: readonly [Buffer, ...Buffer[]];
   readonly stages: Stages;
   close(): Promise<void>;
 }
@@ -58,20 +58,34 @@ export async function createApp(
   log: Logger,
   parts: Parts = {},
 ): Promise<App> {
+  const onError = (error: Error) => log.warn({ err: error }, 'the connection to the database broke');
+  const database = openDatabase({ url: config.databaseUrl, connections: config.databaseConnections, onError });
+  try {
+    return await buildOn(database, config, log, parts, onError);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+async function buildOn(
+  database: Database,
+  config: Config & { readonly databaseUrl: string },
+  log: Logger,
+  parts: Parts,
+  onError: (error: Error) => void,
+): Promise<App> {
   const clock = parts.clock ?? (() => new Date());
   const secrets = await secretsOf(config);
   const cipher = createCipher(secrets);
-  const onError = (error: Error) => log.warn({ err: error }, 'the connection to the database broke');
-
-  const database = openDatabase({ url: config.databaseUrl, connections: config.databaseConnections, onError });
   const rotation = {
     algorithm: config.accessToken.algorithm,
     keyLifetime: config.accessToken.keyLifetime,
     tokenLifetime: config.accessToken.lifetime,
   };
-  const rotateKeys = () => database.prisma.$transaction((db) => signingKeys.rotate(db, cipher, rotation, clock()));
+  const rotateKeys = () => database.transaction((db) => signingKeys.rotate(db, cipher, rotation, clock()));
   await rotateKeys();
-  const keys = await createKeyRing(async () => openKeys(await signingKeys.list(database.prisma), cipher));
+  const keys = await createKeyRing(async () => openKeys(await signingKeys.list(database), cipher));
   const accessTokens = createAccessTokens(keys, {
     issuer: config.publicUrl,
     audience: config.accessToken.audience,
@@ -99,17 +113,21 @@ export async function createApp(
   });
   const keyTimer = setInterval(() => {
     rotateKeys().catch((error: unknown) => log.error({ err: error }, 'cannot rotate the signing keys'));
+    // Once more, in case that an earlier reading failed.
+    reloadKeys();
   }, KEY_ROTATION_CHECK_MS).unref();
 
   const passwords = createPasswords({
     parameters: config.password.hash,
     peppers: deriveKeys(secrets, 'password pepper'),
-    ...(config.password.breachedUrl
-      ? { isBreached: createBreachedPasswords({ url: config.password.breachedUrl }) }
-      : {}),
+    ...(config.password.breachedUrl ? { isBreached: breachedPasswords(config.password.breachedUrl, log) } : {}),
   });
-  const [refreshKey] = deriveKeys(secrets, 'refresh token successor');
+  const [refreshKey, ...olderRefreshKeys] = deriveKeys(secrets, 'refresh token successor').map(({ key }) => key);
   if (!refreshKey) throw new Error('no secret is configured');
+  const onLimiterError = (error: unknown) =>
+    log.warn({ err: error }, 'the counters of the rate limits cannot be written');
+
+  const limiter = createLimiter(database.relaxed, config.rateLimits, onLimiterError);
 
   return {
     config,
@@ -117,16 +135,16 @@ export async function createApp(
     clock,
     database,
     passwords,
-    limiter: createLimiter(database.relaxed, config.rateLimits),
+    limiter,
     bus,
     sessions,
     keys,
     accessTokens,
-    refreshKey: refreshKey.key,
+    refreshKeys: [refreshKey, ...olderRefreshKeys],
     stages: parts.stages ?? stages,
     async close() {
       clearInterval(keyTimer);
-      await Promise.all([passwords.close(), bus.close()]);
+      await Promise.all([passwords.close(), bus.close(), limiter.close()]);
       await database.close();
     },
   };

@@ -121,11 +121,11 @@ async function rotate(config: Config, database: Database, force: 'soon' | 'now')
   const cipher = createCipher(await secretsOf(config));
   const { algorithm, keyLifetime, lifetime } = config.accessToken;
   const policy = { algorithm, keyLifetime, tokenLifetime: lifetime };
-  await database.prisma.$transaction((db) => signingKeys.rotate(db, cipher, policy, new Date(), force));
+  await database.transaction((db) => signingKeys.rotate(db, cipher, policy, new Date(), force));
 }
 
-async function listKeys({ prisma }: Database, flags: ReadonlySet<string>): Promise<void> {
-  const keys = (await signingKeys.list(prisma)).map(({ kid, algorithm, createdAt, signsAt }) => ({
+async function listKeys(database: Database, flags: ReadonlySet<string>): Promise<void> {
+  const keys = (await signingKeys.list(database)).map(({ kid, algorithm, createdAt, signsAt }) => ({
     kid,
     algorithm,
     createdAt: createdAt.toISOString(),

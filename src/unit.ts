@@ -31,12 +31,11 @@ export interface Unit {
 export async function transact<R>(app: App, client: Client, work: (unit: Unit) => Promise<R>): Promise<R> {
   const announced: AuthEvent[] = [];
   const now = app.clock();
-  const result = await app.database.prisma.$transaction(async (db) => {
-    const { config, accessTokens } = app;
-    const done = await work({ db, now, config, client, accessTokens, emit: (event) => announced.push(event) });
-    await events.append(db, announced, client, now);
-    return done;
-  });
+  const { config, accessTokens, database } = app;
+  const result = await database.transaction(
+    (db) => work({ db, now, config, client, accessTokens, emit: (event) => announced.push(event) }),
+    (db) => events.append(db, announced, client, now),
+  );
   // The bus tells every instance; this one must not wait for it, or its own next request could still be recognised.
   for (const event of announced) {
     if (event.kind === 'SessionEnded') app.sessions.dropSession(event.sessionId);

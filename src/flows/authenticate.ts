@@ -25,7 +25,7 @@ export async function authenticate(app: App, credential: PresentedCredential | n
   if (isToken('session', value)) {
     const tokenHash = hashToken(value);
     return recognise(app, 'session', `token:${tokenHash.toString('base64')}`, {
-      find: () => sessions.findByTokenHash(app.database.prisma, tokenHash),
+      find: () => sessions.findByTokenHash(app.database, tokenHash),
       expected: ({ session }) => session.credential === heldAs(from),
     });
   }
@@ -35,7 +35,7 @@ export async function authenticate(app: App, credential: PresentedCredential | n
   if (claims === 'expired') return anonymous('EXPIRED');
   if (claims === 'invalid') return anonymous('INVALID_CREDENTIAL');
   return recognise(app, 'accessToken', `session:${claims.sid}`, {
-    find: () => sessions.findById(app.database.prisma, claims.sid),
+    find: () => sessions.findById(app.database, claims.sid),
     expected: ({ session }) => session.userId === claims.sub,
     whenUnknown: 'REVOKED',
   });
@@ -78,7 +78,7 @@ async function noteUse({ config, database }: App, { session, use }: RememberedSe
   const every = Math.min(WRITE_USE_EVERY_MS, config.session.idle / 4);
   if (now.getTime() - use.writtenAt.getTime() < every) return;
   use.writtenAt = now;
-  await sessions.touch(database.prisma, session.id, now);
+  await sessions.touch(database, session.id, now, every);
 }
 
 function heldAs(from: PresentedCredential['from']): CredentialKind {

@@ -54,7 +54,7 @@ export async function logInWithPassword(
     const wait = await app.limiter.count(...counts);
     if (wait !== null) return rateLimited(wait);
 
-    const account = await passwords.countAttempt(app.database.prisma, address);
+    const account = await passwords.countAttempt(app.database.relaxed, address);
     const stored = account?.password ?? null;
     const { matches, needsRehash } = await slot.verify(input.password, stored);
     const userId = account?.userId ?? null;
@@ -75,10 +75,7 @@ export async function logInWithPassword(
       });
     });
     if (!step) return { kind: 'InvalidCredentials' };
-    await app.limiter.refund(...counts).catch((error: unknown) => {
-      // Somebody is logged in by now: a count that stays too high is the smaller harm.
-      app.log.warn({ err: error }, 'a count was not taken back');
-    });
+    app.limiter.refund(...counts);
     return step;
   } finally {
     slot.release();

@@ -3,13 +3,6 @@ import type { Session } from '../records/sessions.ts';
 import * as sessions from '../records/sessions.ts';
 import type { User } from '../records/users.ts';
 
-/** The person whom a session recognises. */
-export async function userOf(app: App, { id }: Session): Promise<User> {
-  const known = await sessions.findById(app.database.prisma, id);
-  if (!known) throw new Error('a session that was opened a moment ago is gone');
-  return known.user;
-}
-
 /** Until when sensitive changes need no new proof; null when one is needed now. */
 export function freshUntil(app: App, session: Session): Date | null {
   const until = new Date(sessions.authenticatedAt(session).getTime() + app.config.reauthenticationWindow);
@@ -18,5 +11,5 @@ export function freshUntil(app: App, session: Session): Date | null {
 
 /** The sessions of a person that are not over, the newest first. */
 export function sessionsOf(app: App, { id }: User): Promise<Session[]> {
-  return sessions.listLive(app.database.prisma, id, app.config.session.idle, app.clock());
+  return sessions.listLive(app.database, id, app.config.session.idle, app.clock());
 }

@@ -34,17 +34,18 @@ export async function refreshSession(
   const wait = await app.limiter.count({ limit: 'refreshPerAddress', key: addressKey(client.ipAddress) });
   if (wait !== null) return rateLimited(wait);
   const sessionId = isToken('refresh', refreshToken)
-    ? await refreshTokens.sessionOf(app.database.prisma, hashToken(refreshToken))
+    ? await refreshTokens.sessionOf(app.database, hashToken(refreshToken))
     : null;
   if (!sessionId) return unauthenticated('INVALID_CREDENTIAL');
   const overused = await app.limiter.count({ limit: 'refreshPerSession', key: sessionId });
   if (overused !== null) return rateLimited(overused);
 
-  const successor = successorOf('refresh', refreshToken, app.refreshKey);
+  const [current, ...older] = app.refreshKeys;
+  const successor = (key: Buffer) => successorOf('refresh', refreshToken, key);
   return transact(app, client, async (unit) => {
     const rotation = await refreshTokens.rotate(unit.db, {
-      tokenHash: hashToken(refreshToken),
-      successorHash: hashToken(successor),
+      token: refreshToken,
+      successors: [successor(current), ...older.map(successor)],
       now: unit.now,
       expiresAt: new Date(unit.now.getTime() + app.config.refreshToken.lifetime),
     });
@@ -55,7 +56,7 @@ export async function refreshSession(
     if (rotation.kind === 'expired' || sessions.expiryOf(known.session, app.config.session.idle) <= unit.now) {
       return unauthenticated('EXPIRED');
     }
-    await sessions.touch(unit.db, sessionId, unit.now);
+    await sessions.touch(unit.db, sessionId, unit.now, 0);
     const { accessToken, expiresAt } = await app.accessTokens.issue(
       sessions.accessTokenSubject(known.session),
       unit.now,
@@ -66,7 +67,7 @@ export async function refreshSession(
         kind: 'TokenPair',
         accessToken,
         accessTokenExpiresAt: expiresAt,
-        refreshToken: successor,
+        refreshToken: rotation.successor,
         refreshTokenExpiresAt: rotation.expiresAt,
       },
     };

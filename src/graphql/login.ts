@@ -1,4 +1,3 @@
-import { userOf } from '../flows/read-session.ts';
 import type { IssuedCredential, LoggedIn, TokenPair } from '../login/pipeline.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
@@ -54,10 +53,7 @@ export const LoggedInType = builder.objectRef<LoggedIn>('LoggedIn').implement({
   fields: (t) => ({
     user: t.field({
       type: UserType,
-      resolve: async ({ session }, _args, { app }) => ({
-        ...(await userOf(app, session)),
-        currentSessionId: session.id,
-      }),
+      resolve: ({ user, session }) => ({ ...user, currentSessionId: session.id }),
     }),
     session: t.field({ type: SessionType, resolve: ({ session }) => ({ ...session, current: true }) }),
     credential: t.field({ type: Credential, resolve: ({ issued }) => issued }),

@@ -45,7 +45,7 @@ const cacheable = {
 
 async function isDatabaseReachable({ database }: App): Promise<boolean> {
   try {
-    await database.prisma.$queryRaw`SELECT 1`;
+    await database.query`SELECT 1`;
     return true;
   } catch {
     return false;

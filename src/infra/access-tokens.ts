@@ -27,6 +27,8 @@ export interface AccessTokenSubject {
   readonly sessionId: string;
   /** When the person last proved who they are. */
   readonly authenticatedAt: Date;
+  /** No token outlives the session. */
+  readonly expiresAt: Date;
   /** RFC 8176 values. */
   readonly methods: readonly string[];
 }
@@ -48,9 +50,9 @@ export function createAccessTokens(
   let timesForgotten = 0;
 
   return {
-    async issue({ userId, sessionId, authenticatedAt, methods }, now) {
+    async issue({ userId, sessionId, authenticatedAt, expiresAt, methods }, now) {
       const iat = toSeconds(now);
-      const exp = iat + Math.floor(options.lifetime / 1000);
+      const exp = Math.min(iat + Math.floor(options.lifetime / 1000), toSeconds(expiresAt));
       const claims = {
         iss: options.issuer,
         aud: options.audience,

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import type pg from 'pg';
-import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible';
 import type { LimitName, RateLimits } from '../config.ts';
+import type { Db } from './database.ts';
 
 /** One thing that a limit counts for: an account's identifier, a client's address, a session. */
 export interface Count {
@@ -17,60 +16,107 @@ export interface Limiter {
    * @returns seconds until another attempt is worth making, or null if this one may go on
    */
   count(...counts: readonly Count[]): Promise<number | null>;
-  /** Takes back one attempt for each, of an attempt that turned out to be right. Clears nobody else's. */
-  refund(...counts: readonly Count[]): Promise<void>;
+  /**
+   * Takes back one attempt for each, of an attempt that turned out to be right. Clears nobody else's. Not waited for:
+   * it is written a moment later, together with others.
+   */
+  refund(...counts: readonly Count[]): void;
+  /** Writes what is not written yet. */
+  close(): Promise<void>;
 }
 
-/** A limiter over the table `rate_limits`. */
-export function createLimiter(pool: pg.Pool, limits: RateLimits): Limiter {
-  const limiters = new Map(
-    Object.entries(limits).flatMap(([name, rate]) =>
-      rate
-        ? [
-            [
-              name,
-              new RateLimiterPostgres({
-                storeClient: pool,
-                storeType: 'pool',
-                tableName: 'rate_limits',
-                tableCreated: true,
-                keyPrefix: name,
-                points: rate.points,
-                duration: rate.windowMs / 1000,
-              }),
-            ] as const,
-          ]
-        : [],
-    ),
-  );
-  const counted = (counts: readonly Count[]) =>
+interface Counter {
+  readonly key: string;
+  readonly points: number;
+  readonly windowMs: number;
+}
+
+const REFUND_EVERY_MS = 20;
+const CLEAR_EVERY_MS = 300_000;
+
+/**
+ * A limiter over the table `rate_limits`, with fixed windows that begin at the first attempt. Each request adds to all
+ * of its counters in one statement.
+ */
+export function createLimiter(db: Db, limits: RateLimits, onError: (error: unknown) => void): Limiter {
+  let refunds = new Map<string, number>();
+  let refundTimer: NodeJS.Timeout | undefined;
+  const clearTimer = setInterval(() => clearExpired(db, Date.now()).catch(onError), CLEAR_EVERY_MS).unref();
+
+  const counters = (counts: readonly Count[]): Counter[] =>
     counts.flatMap(({ limit, key }) => {
-      const limiter = limiters.get(limit);
-      return limiter ? [{ limiter, key: keyOf(key) }] : [];
+      const rate = limits[limit];
+      return rate ? [{ ...rate, key: `${limit}:${digest(key)}` }] : [];
     });
+
+  async function writeRefunds(): Promise<void> {
+    clearTimeout(refundTimer);
+    refundTimer = undefined;
+    if (refunds.size === 0) return;
+    const due = refunds;
+    refunds = new Map();
+    await takeBack(db, due, Date.now());
+  }
 
   return {
     async count(...counts) {
-      const waits = await Promise.all(
-        counted(counts).map(({ limiter, key }) =>
-          limiter.consume(key).then(
-            () => null,
-            (refusal: unknown) => {
-              if (refusal instanceof RateLimiterRes) return Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
-              throw refusal;
-            },
-          ),
-        ),
-      );
-      return waits.reduce((longest, wait) => (wait !== null && wait > (longest ?? 0) ? wait : longest), null);
+      const counted = counters(counts);
+      return counted.length === 0 ? null : longestWait(counted, await add(db, counted, Date.now()), Date.now());
     },
-    async refund(...counts) {
-      await Promise.all(counted(counts).map(({ limiter, key }) => limiter.reward(key)));
+    refund(...counts) {
+      for (const { key } of counters(counts)) refunds.set(key, (refunds.get(key) ?? 0) + 1);
+      refundTimer ??= setTimeout(() => writeRefunds().catch(onError), REFUND_EVERY_MS).unref();
+    },
+    async close() {
+      clearInterval(clearTimer);
+      await writeRefunds().catch(onError);
     },
   };
 }
 
+interface Counted {
+  readonly key: string;
+  readonly points: number;
+  /** Milliseconds since the epoch, as text: it is wider than a number of the wire. */
+  readonly expire: string;
+}
+
+// In the order of the keys, so that two requests which share counters never wait for each other in a circle.
+function add(db: Db, counters: readonly Counter[], now: number): Promise<Counted[]> {
+  return db.query<Counted>`
+    INSERT INTO rate_limits (key, points, expire)
+    SELECT key, 1, ${now}::bigint + duration
+    FROM unnest(${counters.map(({ key }) => key)}::text[], ${counters.map(({ windowMs }) => windowMs)}::bigint[]) AS asked (key, duration)
+    ORDER BY key
+    ON CONFLICT (key) DO UPDATE SET
+      points = CASE WHEN rate_limits.expire <= ${now}::bigint THEN 1 ELSE rate_limits.points + 1 END,
+      expire = CASE WHEN rate_limits.expire <= ${now}::bigint THEN EXCLUDED.expire ELSE rate_limits.expire END
+    RETURNING key, points, expire`;
+}
+
+function longestWait(counters: readonly Counter[], counted: readonly Counted[], now: number): number | null {
+  const waits = counted.flatMap(({ key, points, expire }) => {
+    const allowed = counters.find((counter) => counter.key === key)?.points ?? 0;
+    return points > allowed ? [Math.max(1, Math.ceil((Number(expire) - now) / 1000))] : [];
+  });
+  return waits.length > 0 ? Math.max(...waits) : null;
+}
+
+async function takeBack(db: Db, refunds: ReadonlyMap<string, number>, now: number): Promise<void> {
+  await db.execute`
+    UPDATE rate_limits SET points = GREATEST(points - refund, 0)
+    FROM (
+      SELECT r.key, asked.refund FROM unnest(${[...refunds.keys()]}::text[], ${[...refunds.values()]}::int[]) AS asked (key, refund)
+      JOIN rate_limits r ON r.key = asked.key ORDER BY r.key FOR UPDATE OF r
+    ) AS locked
+    WHERE rate_limits.key = locked.key AND expire > ${now}::bigint`;
+}
+
+async function clearExpired(db: Db, now: number): Promise<void> {
+  await db.execute`DELETE FROM rate_limits WHERE expire < ${now}::bigint`;
+}
+
 // Addresses of people do not belong into a table of counters, and keys of any length fit.
-function keyOf(key: string): string {
+function digest(key: string): string {
   return createHash('sha256').update(key).digest('base64url');
 }

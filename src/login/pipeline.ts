@@ -5,6 +5,7 @@ import * as pendingLogins from '../records/pending-logins.ts';
 import * as refreshTokens from '../records/refresh-tokens.ts';
 import type { CredentialKind, Session } from '../records/sessions.ts';
 import * as sessions from '../records/sessions.ts';
+import type { User } from '../records/users.ts';
 import type { Unit } from '../unit.ts';
 import type { Asking, Prompt, Stages } from './stage.ts';
 import type { LoginPrompt } from './stages/index.ts';
@@ -28,6 +29,7 @@ export interface TokenPair {
 export interface LoggedIn {
   readonly kind: 'LoggedIn';
   readonly session: Session;
+  readonly user: User;
   readonly issued: IssuedCredential;
 }
 
@@ -148,7 +150,7 @@ async function openSession(unit: Unit, { replaces }: LoginContext, login: Pendin
     unit.emit({ kind: 'SessionEnded', userId: session.userId, sessionId, reason: 'REVOKED' });
   }
   unit.emit({ kind: 'LoggedIn', userId: session.userId, sessionId: session.id, methods: session.methods });
-  return { kind: 'LoggedIn', session, issued: await issue(unit, session, token, login.credential) };
+  return { kind: 'LoggedIn', session, user: opened.user, issued: await issue(unit, session, token, login.credential) };
 }
 
 async function issue(

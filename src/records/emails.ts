@@ -7,9 +7,8 @@ import type { EmailAddress } from '../lib/email-address.ts';
  * @returns false if another account holds it: of two that ask at once, one gets it
  */
 export async function addPrimary(db: Db, userId: string, address: EmailAddress, now: Date): Promise<boolean> {
-  const { count } = await db.email.createMany({
-    data: [{ id: randomUUID(), userId, address, isPrimary: true, createdAt: now }],
-    skipDuplicates: true,
-  });
-  return count === 1;
+  const added = await db.execute`
+    INSERT INTO emails (id, user_id, address, is_primary, created_at)
+    VALUES (${randomUUID()}::uuid, ${userId}::uuid, ${address}, true, ${now}) ON CONFLICT (address) DO NOTHING`;
+  return added === 1;
 }

@@ -18,8 +18,11 @@ export interface PasswordAccount {
 
 /** Sets the first password of a person, or replaces it. */
 export async function set(db: Db, userId: string, password: PasswordHash, now: Date): Promise<void> {
-  const data = { hash: password.hash, pepperKeyId: password.pepperKeyId, changedAt: now, consecutiveAttempts: 0 };
-  await db.password.upsert({ where: { userId }, create: { userId, ...data }, update: data });
+  await db.execute`
+    INSERT INTO passwords (user_id, hash, pepper_key_id, changed_at)
+    VALUES (${userId}::uuid, ${password.hash}, ${password.pepperKeyId}, ${now})
+    ON CONFLICT (user_id) DO UPDATE SET hash = EXCLUDED.hash, pepper_key_id = EXCLUDED.pepper_key_id,
+      changed_at = EXCLUDED.changed_at, consecutive_attempts = 0`;
 }
 
 /**
@@ -28,9 +31,13 @@ export async function set(db: Db, userId: string, password: PasswordHash, now: D
  * @returns null for an address that nobody holds
  */
 export async function countAttempt(db: Db, address: string): Promise<PasswordAccount | null> {
-  const [row] = await db.$queryRaw<
-    { user_id: string; hash: string | null; pepper_key_id: string | null; changed_at: Date | null; usable: boolean }[]
-  >`
+  const [row] = await db.query<{
+    user_id: string;
+    hash: string | null;
+    pepper_key_id: string | null;
+    changed_at: Date | null;
+    usable: boolean;
+  }>`
     WITH account AS (
       SELECT u.id, u.disabled_at FROM emails e JOIN users u ON u.id = e.user_id WHERE e.address = ${address}
     ), counted AS (
@@ -47,5 +54,7 @@ export async function countAttempt(db: Db, address: string): Promise<PasswordAcc
 
 /** Puts a stronger hash of the same password in place of `from`; a password changed meanwhile stays. */
 export async function rehash(db: Db, userId: string, from: PasswordHash, to: PasswordHash): Promise<void> {
-  await db.password.updateMany({ where: { userId, hash: from.hash }, data: to });
+  await db.execute`
+    UPDATE passwords SET hash = ${to.hash}, pepper_key_id = ${to.pepperKeyId}
+    WHERE user_id = ${userId}::uuid AND hash = ${from.hash}`;
 }

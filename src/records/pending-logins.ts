@@ -20,46 +20,26 @@ export interface PendingLogin {
 /** Keeps a login that still asks for something. */
 export async function store(
   db: Db,
-  login: PendingLogin & {
-    tokenHash: Buffer<ArrayBuffer>;
-    ipAddress: string | null;
-    userAgent: string | null;
-    now: Date;
-  },
+  login: PendingLogin & { tokenHash: Buffer; ipAddress: string | null; userAgent: string | null; now: Date },
 ): Promise<void> {
-  const { now, methods, ...rest } = login;
-  await db.pendingLogin.create({ data: { id: randomUUID(), ...rest, methods: json(methods), createdAt: now } });
+  await db.execute`
+    INSERT INTO pending_logins (id, token_hash, purpose, user_id, credential, methods, password_changed_at, ip_address, user_agent, created_at, expires_at)
+    VALUES (${randomUUID()}::uuid, ${login.tokenHash}, ${login.purpose}, ${login.userId}::uuid, ${login.credential}::credential_kind,
+      ${JSON.stringify(login.methods)}::jsonb, ${login.passwordChangedAt}, ${login.ipAddress}, ${login.userAgent}, ${login.now}, ${login.expiresAt})`;
 }
 
 /** Finds a login that is neither over nor too old. */
-export async function find(
-  db: Db,
-  tokenHash: Buffer<ArrayBuffer>,
-  now: Date,
-): Promise<(PendingLogin & { id: string }) | null> {
-  const row = await db.pendingLogin.findFirst({ where: { tokenHash, completedAt: null, expiresAt: { gt: now } } });
-  if (!row) return null;
-  return {
-    id: row.id,
-    purpose: row.purpose as LoginPurpose,
-    userId: row.userId,
-    credential: row.credential,
-    methods: row.methods as unknown as AuthenticationMethod[],
-    passwordChangedAt: row.passwordChangedAt,
-    expiresAt: row.expiresAt,
-  };
+export async function find(db: Db, tokenHash: Buffer, now: Date): Promise<(PendingLogin & { id: string }) | null> {
+  const [login] = await db.query<PendingLogin & { id: string }>`
+    SELECT id, purpose, user_id AS "userId", credential, methods, password_changed_at AS "passwordChangedAt", expires_at AS "expiresAt"
+    FROM pending_logins WHERE token_hash = ${tokenHash} AND completed_at IS NULL AND expires_at > ${now}`;
+  return login ?? null;
 }
 
 /** Uses a login up. False if it was used, or is too old: of fifty at once, one gets true. */
 export async function complete(db: Db, id: string, now: Date): Promise<boolean> {
-  const { count } = await db.pendingLogin.updateMany({
-    where: { id, completedAt: null, expiresAt: { gt: now } },
-    data: { completedAt: now },
-  });
-  return count === 1;
-}
-
-// Prisma's JSON input type wants an index signature, which interfaces do not have.
-function json(methods: readonly AuthenticationMethod[]) {
-  return methods.map((method) => ({ ...method }));
+  const completed = await db.execute`
+    UPDATE pending_logins SET completed_at = ${now}
+    WHERE id = ${id}::uuid AND completed_at IS NULL AND expires_at > ${now}`;
+  return completed === 1;
 }

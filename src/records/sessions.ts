@@ -1,5 +1,4 @@
 import type { SessionEndReason } from '../events.ts';
-import { type CredentialKind, Prisma } from '../generated/prisma/client.ts';
 import type { Db } from '../infra/database.ts';
 import type { User } from './users.ts';
 
@@ -25,7 +24,8 @@ export interface AuthenticationMethod {
   readonly provider?: string;
 }
 
-export type { CredentialKind };
+/** How a client holds its session. */
+export type CredentialKind = 'COOKIE' | 'SESSION_TOKEN' | 'JWT';
 
 export interface Session {
   readonly id: string;
@@ -75,71 +75,76 @@ export function accessTokenSubject(session: Session) {
     userId: session.userId,
     sessionId: session.id,
     authenticatedAt: authenticatedAt(session),
+    expiresAt: session.expiresAt,
     methods: [...new Set(session.methods.map(({ method }) => AMR[method]))],
   };
 }
 
 /**
  * Opens a session, unless the account was disabled, or its password replaced, since the login began. The rows that tell
- * are locked by the same statement, so a change of the password that runs at the same moment either comes first and
- * stops this, or comes second and finds the new session to revoke.
+ * are locked meanwhile, so a change of the password that runs at the same moment either comes first and stops this, or
+ * comes second and finds the new session to revoke; and of two logins at once the second sees what the first opened.
  *
  * @param session `passwordChangedAt` names the password that the account had as the login began, null for none
- * @returns the ids of older sessions that had to make room, or null if no session was opened
+ * @returns whose session it is and the ids of older ones that had to make room, or null if none was opened
  */
 export async function open(
   db: Db,
-  session: Session & { readonly tokenHash: Buffer<ArrayBuffer> | null; readonly passwordChangedAt: Date | null },
-): Promise<{ ended: string[] } | null> {
+  session: Session & { readonly tokenHash: Buffer | null; readonly passwordChangedAt: Date | null },
+): Promise<{ user: User; ended: string[] } | null> {
   const { id, userId, passwordChangedAt, createdAt: now } = session;
   const byPassword = session.methods.some(({ method }) => method === 'PASSWORD');
-  const [row] = await db.$queryRaw<{ opened: boolean; ended: string[] | null }[]>`
-    WITH account AS (
-      UPDATE users SET last_login_at = ${now} WHERE id = ${userId}::uuid AND disabled_at IS NULL RETURNING id
-    ), password AS (
+  const locked = db.query`SELECT 1 FROM users WHERE id = ${userId}::uuid FOR UPDATE`;
+  const opened = db.query<UserRow & { ended: string[] | null }>`
+    WITH password AS (
       UPDATE passwords SET consecutive_attempts = CASE WHEN ${byPassword} THEN 0 ELSE consecutive_attempts END
       WHERE user_id = ${userId}::uuid AND changed_at = ${passwordChangedAt}::timestamptz RETURNING user_id
     ), opened AS (
       INSERT INTO sessions (id, user_id, token_hash, credential, methods, created_at, last_seen_at, expires_at, ip_address, user_agent)
-      SELECT ${id}::uuid, account.id, ${session.tokenHash}, ${session.credential}::credential_kind,
+      SELECT ${id}::uuid, u.id, ${session.tokenHash}, ${session.credential}::credential_kind,
         ${JSON.stringify(session.methods)}::jsonb, ${now}, ${now}, ${session.expiresAt}, ${session.ipAddress}, ${session.userAgent}
-      FROM account
-      WHERE EXISTS (SELECT 1 FROM password)
-        OR (${passwordChangedAt}::timestamptz IS NULL AND NOT EXISTS (SELECT 1 FROM passwords WHERE user_id = account.id))
-      RETURNING id
+      FROM users u
+      WHERE u.id = ${userId}::uuid AND u.disabled_at IS NULL AND (
+        EXISTS (SELECT 1 FROM password)
+        OR (${passwordChangedAt}::timestamptz IS NULL AND NOT EXISTS (SELECT 1 FROM passwords WHERE user_id = u.id)))
+      RETURNING user_id
+    ), greeted AS (
+      UPDATE users SET last_login_at = ${now} WHERE id IN (SELECT user_id FROM opened)
     ), crowded AS (
-      SELECT s.id FROM sessions s WHERE s.user_id = ${userId}::uuid AND s.ended_at IS NULL AND EXISTS (SELECT 1 FROM opened)
+      SELECT s.id FROM sessions s JOIN opened ON opened.user_id = s.user_id WHERE s.ended_at IS NULL
       ORDER BY s.created_at DESC, s.id OFFSET ${MAX_SESSIONS - 1}
     ), ended AS (
       UPDATE sessions SET ended_at = ${now}, end_reason = 'REVOKED' WHERE id IN (SELECT id FROM crowded) RETURNING id
     )
-    SELECT EXISTS (SELECT 1 FROM opened) AS opened, (SELECT array_agg(id::text) FROM ended) AS ended`;
-  return row?.opened ? { ended: row.ended ?? [] } : null;
+    SELECT u.id AS user_id, u.created_at AS user_created_at, u.name, u.username, u.roles, u.last_login_at,
+      e.address AS email, e.verified_at IS NOT NULL AS email_verified,
+      EXISTS (SELECT 1 FROM passwords p WHERE p.user_id = u.id) AS has_password,
+      EXISTS (SELECT 1 FROM authenticators a WHERE a.user_id = u.id AND a.kind IN ('TOTP', 'PASSKEY')) AS has_mfa,
+      (SELECT array_agg(id::text) FROM ended) AS ended
+    FROM users u JOIN opened ON opened.user_id = u.id LEFT JOIN emails e ON e.user_id = u.id AND e.is_primary`;
+  const [, [row]] = await Promise.all([locked, opened]);
+  return row ? { user: { ...userFrom(row), lastLoginAt: now }, ended: row.ended ?? [] } : null;
 }
 
 /** Finds a session by the hash of its opaque token. */
-export function findByTokenHash(db: Db, tokenHash: Buffer<ArrayBuffer>): Promise<KnownSession | null> {
-  return find(db, Prisma.sql`s.token_hash = ${tokenHash}`);
+export function findByTokenHash(db: Db, tokenHash: Buffer): Promise<KnownSession | null> {
+  return find(db, tokenHash, null);
 }
 
 /** Finds a session by its id. */
 export function findById(db: Db, id: string): Promise<KnownSession | null> {
-  return find(db, Prisma.sql`s.id = ${id}::uuid`);
+  return find(db, null, id);
 }
 
 /** The sessions of a person that are not over, the newest first. */
-export async function listLive(db: Db, userId: string, idle: number, now: Date): Promise<Session[]> {
-  const rows = await db.session.findMany({
-    where: {
-      userId,
-      endedAt: null,
-      expiresAt: { gt: now },
-      lastSeenAt: { gt: new Date(now.getTime() - idle) },
-    },
-    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
-    omit: { tokenHash: true, endedAt: true, endReason: true },
-  });
-  return rows.map((row) => ({ ...row, methods: row.methods as unknown as AuthenticationMethod[] }));
+export function listLive(db: Db, userId: string, idle: number, now: Date): Promise<Session[]> {
+  return db.query<Session>`
+    SELECT id, user_id AS "userId", credential, methods, created_at AS "createdAt", last_seen_at AS "lastSeenAt",
+      expires_at AS "expiresAt", ip_address AS "ipAddress", user_agent AS "userAgent"
+    FROM sessions
+    WHERE user_id = ${userId}::uuid AND ended_at IS NULL AND expires_at > ${now}
+      AND last_seen_at > ${new Date(now.getTime() - idle)}
+    ORDER BY created_at DESC, id DESC`;
 }
 
 /**
@@ -147,21 +152,37 @@ export async function listLive(db: Db, userId: string, idle: number, now: Date):
  * @returns false if it was over already: of two that end it at once, one does
  */
 export async function end(db: Db, id: string, reason: SessionEndReason, now: Date): Promise<boolean> {
-  const { count } = await db.session.updateMany({
-    where: { id, endedAt: null },
-    data: { endedAt: now, endReason: reason },
-  });
-  return count === 1;
+  const ended = await db.execute`
+    UPDATE sessions SET ended_at = ${now}, end_reason = ${reason}::session_end_reason
+    WHERE id = ${id}::uuid AND ended_at IS NULL`;
+  return ended === 1;
 }
 
-/** Notes that a session was used. Never moves backwards, never revives an ended one. */
-export async function touch(db: Db, id: string, now: Date): Promise<void> {
-  await db.session.updateMany({ where: { id, endedAt: null, lastSeenAt: { lt: now } }, data: { lastSeenAt: now } });
+/**
+ * Notes that a session was used. Never moves backwards, never revives an ended one.
+ * @param every milliseconds within which one note is enough, whichever instance made it
+ */
+export async function touch(db: Db, id: string, now: Date, every: number): Promise<void> {
+  await db.execute`
+    UPDATE sessions SET last_seen_at = ${now}
+    WHERE id = ${id}::uuid AND ended_at IS NULL AND last_seen_at <= ${new Date(now.getTime() - every)}`;
 }
 
-interface Row {
-  id: string;
+interface UserRow {
   user_id: string;
+  user_created_at: Date;
+  last_login_at: Date | null;
+  name: string | null;
+  username: string | null;
+  roles: string[];
+  email: string | null;
+  email_verified: boolean;
+  has_password: boolean;
+  has_mfa: boolean;
+}
+
+interface Row extends UserRow {
+  id: string;
   credential: CredentialKind;
   methods: AuthenticationMethod[];
   created_at: Date;
@@ -170,27 +191,19 @@ interface Row {
   ip_address: string | null;
   user_agent: string | null;
   end_reason: SessionEndReason | null;
-  user_created_at: Date;
-  last_login_at: Date | null;
-  name: string | null;
-  username: string | null;
-  roles: string[];
   disabled_at: Date | null;
-  email: string | null;
-  email_verified: boolean;
-  has_password: boolean;
-  has_mfa: boolean;
 }
 
-async function find(db: Db, condition: Prisma.Sql): Promise<KnownSession | null> {
-  const [row] = await db.$queryRaw<Row[]>`
-    SELECT s.id, s.user_id, s.credential::text, s.methods, s.created_at, s.last_seen_at, s.expires_at, s.ip_address,
-      s.user_agent, s.end_reason::text, u.created_at AS user_created_at, u.last_login_at, u.name, u.username, u.roles,
+// Either of the two is null, which equals nothing.
+async function find(db: Db, tokenHash: Buffer | null, id: string | null): Promise<KnownSession | null> {
+  const [row] = await db.query<Row>`
+    SELECT s.id, s.user_id, s.credential, s.methods, s.created_at, s.last_seen_at, s.expires_at, s.ip_address,
+      s.user_agent, s.end_reason, u.created_at AS user_created_at, u.last_login_at, u.name, u.username, u.roles,
       u.disabled_at, e.address AS email, e.verified_at IS NOT NULL AS email_verified,
       EXISTS (SELECT 1 FROM passwords p WHERE p.user_id = u.id) AS has_password,
       EXISTS (SELECT 1 FROM authenticators a WHERE a.user_id = u.id AND a.kind IN ('TOTP', 'PASSKEY')) AS has_mfa
     FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN emails e ON e.user_id = u.id AND e.is_primary
-    WHERE ${condition}`;
+    WHERE s.token_hash = ${tokenHash} OR s.id = ${id}::uuid`;
   return row ? fromRow(row) : null;
 }
 
@@ -207,18 +220,22 @@ function fromRow(row: Row): KnownSession {
       ipAddress: row.ip_address,
       userAgent: row.user_agent,
     },
-    user: {
-      id: row.user_id,
-      createdAt: row.user_created_at,
-      lastLoginAt: row.last_login_at,
-      name: row.name,
-      username: row.username,
-      roles: row.roles,
-      email: row.email,
-      emailVerified: row.email_verified,
-      hasPassword: row.has_password,
-      hasMfa: row.has_mfa,
-    },
+    user: userFrom(row),
     endReason: row.end_reason ?? (row.disabled_at ? 'ACCOUNT_DISABLED' : null),
+  };
+}
+
+function userFrom(row: UserRow): User {
+  return {
+    id: row.user_id,
+    createdAt: row.user_created_at,
+    lastLoginAt: row.last_login_at,
+    name: row.name,
+    username: row.username,
+    roles: row.roles,
+    email: row.email,
+    emailVerified: row.email_verified,
+    hasPassword: row.has_password,
+    hasMfa: row.has_mfa,
   };
 }

@@ -19,14 +19,11 @@ export interface SigningKey {
 }
 
 /** Every key that signs, will sign, or signed a token that may still be valid, oldest first. */
-export async function list(db: Db): Promise<SigningKey[]> {
-  const rows = await db.signingKey.findMany({ orderBy: [{ signsAt: 'asc' }, { id: 'asc' }] });
-  return rows.map(({ id, algorithm, publicJwk, ...row }) => ({
-    kid: id,
-    algorithm: algorithm as AccessTokenAlgorithm,
-    publicJwk: publicJwk as JWK,
-    ...row,
-  }));
+export function list(db: Db): Promise<SigningKey[]> {
+  return db.query<SigningKey>`
+    SELECT id AS kid, algorithm, public_jwk AS "publicJwk", sealed_private_jwk AS "sealedPrivateJwk",
+      created_at AS "createdAt", signs_at AS "signsAt"
+    FROM signing_keys ORDER BY signs_at, id`;
 }
 
 /** What rotation goes by; durations in milliseconds. */
@@ -48,7 +45,7 @@ export async function rotate(
   now: Date,
   force?: 'soon' | 'now',
 ): Promise<void> {
-  await db.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('postern signing keys'))`;
+  await db.query`SELECT pg_advisory_xact_lock(hashtext('postern signing keys'))`;
   const keys = await list(db);
   const newest = keys.at(-1);
   if (!newest || force || isDue(newest, policy, now)) {
@@ -56,15 +53,15 @@ export async function rotate(
     await add(db, cipher, policy.algorithm, now, signsAt);
   }
   const retired = keys.filter((_, index) => isRetired(keys, index, policy, now)).map(({ kid }) => kid);
-  await db.signingKey.deleteMany({ where: { id: { in: retired } } });
+  await db.execute`DELETE FROM signing_keys WHERE id = ANY(${retired})`;
 }
 
 async function add(db: Db, cipher: Cipher, algorithm: AccessTokenAlgorithm, now: Date, signsAt: Date): Promise<void> {
   const { kid, publicJwk, privateJwk } = await makeSigningKey(algorithm);
   const sealedPrivateJwk = cipher.seal(JSON.stringify(privateJwk), sealContext(kid));
-  await db.signingKey.create({
-    data: { id: kid, algorithm, publicJwk: { ...publicJwk } as object, sealedPrivateJwk, createdAt: now, signsAt },
-  });
+  await db.execute`
+    INSERT INTO signing_keys (id, algorithm, public_jwk, sealed_private_jwk, created_at, signs_at)
+    VALUES (${kid}, ${algorithm}, ${JSON.stringify(publicJwk)}::jsonb, ${sealedPrivateJwk}, ${now}, ${signsAt})`;
 }
 
 /** Opens the private half of a key. Null if none of the secrets that are configured sealed it. */

@@ -18,10 +18,10 @@ export interface User {
 
 /** Adds a person without any way to log in yet. */
 export async function create(db: Db, user: { id: string; name: string | null; now: Date }): Promise<void> {
-  await db.user.create({ data: { id: user.id, name: user.name, createdAt: user.now } });
+  await db.execute`INSERT INTO users (id, name, created_at) VALUES (${user.id}::uuid, ${user.name}, ${user.now})`;
 }
 
 /** Removes a person and everything that is theirs, but the events that tell of them. */
 export async function remove(db: Db, id: string): Promise<void> {
-  await db.user.delete({ where: { id } });
+  await db.execute`DELETE FROM users WHERE id = ${id}::uuid`;
 }

@@ -42,7 +42,7 @@ beforeAll(async () => {
   gateway = await startGateway({ env: ENV });
   other = await gateway.another();
   held = await signUp(gateway.client(), newPerson(), 'JWT');
-  const [key] = await signingKeys.list(gateway.app.database.prisma);
+  const [key] = await signingKeys.list(gateway.app.database);
   const privateJwk = key && signingKeys.privateJwk(key, createCipher([SECRET]));
   if (!key || !privateJwk) throw new Error('there is no key that the secret opens');
   own = { kid: key.kid, publicJwk: key.publicJwk, privateJwk };
@@ -539,7 +539,7 @@ describe('J11 a rotation of the keys', () => {
   const cipher = createCipher([SECRET]);
   const policy = { algorithm: 'ES256', keyLifetime: 90 * 24 * 60 * MINUTE, tokenLifetime: 5 * MINUTE } as const;
   const rotate = (force?: 'soon' | 'now') =>
-    gateway.app.database.prisma.$transaction((db) => signingKeys.rotate(db, cipher, policy, gateway.clock(), force));
+    gateway.app.database.transaction((db) => signingKeys.rotate(db, cipher, policy, gateway.clock(), force));
   const kidsOf = async (where: Gateway) => (await jwksOf(where)).keys.map(({ kid }) => kid);
   const bothHave = async (count: number) => {
     for (const where of [gateway, other]) {
@@ -628,24 +628,24 @@ describe('J11 a rotation of the keys', () => {
 
   test('that ten instances do at once makes one key (the advisory lock)', async () => {
     gateway.clock.advance(policy.keyLifetime);
-    const before = (await signingKeys.list(gateway.app.database.prisma)).length;
+    const before = (await signingKeys.list(gateway.app.database)).length;
     await Promise.all(Array.from({ length: 10 }, () => rotate()));
-    const after = await signingKeys.list(gateway.app.database.prisma);
+    const after = await signingKeys.list(gateway.app.database);
     expect(after.filter(({ createdAt }) => createdAt >= gateway.clock())).toHaveLength(1);
     expect(after.length).toBeLessThanOrEqual(before + 1);
   });
 
   test('between two algorithms, as two deployments may want, gives each its turn and not a key each minute', async () => {
-    const before = (await signingKeys.list(gateway.app.database.prisma)).length;
+    const before = (await signingKeys.list(gateway.app.database)).length;
     for (let minute = 0; minute < 9; minute += 1) {
       for (const algorithm of ['EdDSA', 'ES256'] as const) {
-        await gateway.app.database.prisma.$transaction((db) =>
+        await gateway.app.database.transaction((db) =>
           signingKeys.rotate(db, cipher, { ...policy, algorithm }, gateway.clock()),
         );
       }
       gateway.clock.advance(MINUTE);
     }
-    expect((await signingKeys.list(gateway.app.database.prisma)).length).toBeLessThanOrEqual(before + 2);
+    expect((await signingKeys.list(gateway.app.database)).length).toBeLessThanOrEqual(before + 2);
   });
 });
 
@@ -660,7 +660,7 @@ describe('the private key', () => {
       expect(all).not.toMatch(/"d"/);
     }
     // Moved to another row, a sealed key does not open.
-    const [key] = await signingKeys.list(gateway.app.database.prisma);
+    const [key] = await signingKeys.list(gateway.app.database);
     const moved = { ...key, kid: 'another' } as signingKeys.SigningKey;
     expect(signingKeys.privateJwk(moved, createCipher([SECRET]))).toBeNull();
   });
@@ -676,7 +676,13 @@ describe('the private key', () => {
     try {
       expect(app.keys.publicKeys()).toEqual(gateway.app.keys.publicKeys());
       const { accessToken } = await app.accessTokens.issue(
-        { userId: held.userId, sessionId: held.sessionId, authenticatedAt: clock(), methods: ['pwd'] },
+        {
+          userId: held.userId,
+          sessionId: held.sessionId,
+          authenticatedAt: clock(),
+          expiresAt: new Date(clock().getTime() + 3_600_000),
+          methods: ['pwd'],
+        },
         clock(),
       );
       expect(await gateway.app.accessTokens.verify(accessToken, clock())).toMatchObject({ sid: held.sessionId });

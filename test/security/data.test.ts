@@ -117,13 +117,26 @@ describe('the events', () => {
 });
 
 describe('the database layer', () => {
-  test('refuses a filter that is undefined instead of matching the first row (D04: without strictUndefinedChecks it matches)', async () => {
-    const { prisma } = gateway.app.database;
+  test('refuses a value that is undefined, and reads text as a value, never as SQL (D04: without the guard it is NULL)', async () => {
+    const { database } = gateway.app;
     const nothing = undefined as unknown as string;
-    await expect(prisma.user.findFirst({ where: { id: nothing } })).rejects.toThrow(/undefined/);
-    await expect(prisma.session.updateMany({ where: { id: nothing }, data: { endedAt: new Date() } })).rejects.toThrow(
-      /undefined/,
+    await expect(database.query`SELECT 1 FROM users WHERE id = ${nothing}::uuid`).rejects.toThrow(/undefined/);
+    await expect(database.execute`DELETE FROM users WHERE name = ${nothing}`).rejects.toThrow(/undefined/);
+    const hostile = "'; DROP TABLE users; --";
+    expect(await database.query`SELECT ${hostile}::text AS same`).toEqual([{ same: hostile }]);
+  });
+
+  test('undoes a transaction whose last statements fail, though the work was done (D05)', async () => {
+    const { database } = gateway.app;
+    const id = '00000000-0000-4000-8000-000000000001';
+    const failing = database.transaction(
+      (db) => db.execute`INSERT INTO users (id, created_at) VALUES (${id}::uuid, now())`,
+      (db) => db.execute`SELECT 1 / 0`,
     );
+    await expect(failing).rejects.toThrow(/division by zero/);
+    expect(await gateway.sql('SELECT 1 FROM users WHERE id = $1', [id])).toEqual([]);
+    // The connection is whole: the next transaction works.
+    expect(await database.transaction((db) => db.query`SELECT 1 AS one`)).toEqual([{ one: 1 }]);
   });
 
   test('has one winner for a conditional write, of fifty at once (D05)', async () => {

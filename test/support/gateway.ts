@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { inject } from 'vitest';
 import { type App, createApp, type Parts } from '../../src/app.ts';
 import { type Environment, loadConfig } from '../../src/config.ts';
@@ -60,6 +61,8 @@ async function open(database: TestDatabase, options: GatewayOptions, clock: Test
   server.serve(app);
   const url = `http://127.0.0.1:${server.port}`;
   const others: Gateway[] = [];
+  const pool = new pg.Pool({ connectionString: database.url, max: 2 });
+  pool.on('error', () => undefined);
 
   return {
     url,
@@ -69,7 +72,7 @@ async function open(database: TestDatabase, options: GatewayOptions, clock: Test
     logs,
     client: (headers = {}) => new GraphQLClient(url, { 'x-forwarded-for': newAddress(), ...headers }),
     async sql<R>(text: string, values: unknown[] = []) {
-      return (await app.database.relaxed.query(text, values)).rows as R[];
+      return (await pool.query(text, values)).rows as R[];
     },
     async another(more = {}) {
       const other = await open(database, { ...options, env: { ...env, ...more }, clock: now }, now, false);
@@ -80,6 +83,7 @@ async function open(database: TestDatabase, options: GatewayOptions, clock: Test
       for (const other of others) await other.stop();
       await server.drain();
       await app.close();
+      await pool.end();
       if (owner) await database.drop();
     },
   };
