@@ -50,7 +50,7 @@ for (const [file, text] of Object.entries(pages)) {
   const fresh = (await readFile(file, 'utf8').catch(() => '')) === text;
   if (fresh) continue;
   if (process.argv.includes('--check')) {
-    process.stderr.write(`${file} is not what the code says: run npx tsx codegen.ts\n`);
+    process.stderr.write(`${file} is not what the code says: run npm run generate\n`);
     process.exitCode = 1;
   } else {
     await writeFile(file, text);
