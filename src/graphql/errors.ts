@@ -4,37 +4,58 @@ import { REFUSAL_CODES } from './request-rules.ts';
 /** Codes of errors of ours, which may be shown as they are. */
 export const INTERNAL_ERROR = 'INTERNAL_SERVER_ERROR';
 
+/** An error as clients may see it, and the HTTP status it asks for, if any. */
+export interface PresentedError {
+  readonly error: GraphQLError;
+  readonly status: 400 | 500 | null;
+}
+
 /**
- * An error as clients may see it. A fault of ours becomes a number to ask us by. What is wrong with a request is told
- * without quoting it: a value may be a password, and a suggestion would spell out the schema.
+ * An error of execution as clients may see it. A fault of ours becomes a number to ask us by.
  *
  * @param onFault gets what really happened; the answer carries only `id`
  */
-export function presentError(error: GraphQLError, id: string, onFault: (fault: Error) => void): GraphQLError {
+export function presentError(error: GraphQLError, id: string, onFault: (fault: Error) => void): PresentedError {
   const fault = faultBehind(error);
-  if (fault) {
-    onFault(fault);
-    return new GraphQLError('Something went wrong on our side.', {
-      ...(error.path ? { path: error.path } : {}),
-      extensions: { code: INTERNAL_ERROR, id, http: { status: 500 } },
-    });
-  }
-  const message = withoutQuotes(error.message);
-  const status = isRefused(error) ? { http: { status: 400 } } : {};
-  if (message === error.message && !isRefused(error)) return error;
-  return new GraphQLError(message, {
-    ...(error.nodes ? { nodes: error.nodes } : {}),
+  if (!fault) return presentRefusal(error);
+  onFault(fault);
+  const masked = new GraphQLError('Something went wrong on our side.', {
     ...(error.path ? { path: error.path } : {}),
-    extensions: { code: 'BAD_USER_INPUT', ...error.extensions, ...status },
+    extensions: { code: INTERNAL_ERROR, id },
   });
+  return { error: masked, status: 500 };
 }
 
-// A GraphQLError that the engine makes of a request has no other error behind it; all that a resolver throws, and a
-// result that does not fit its type, has.
+/**
+ * What is wrong with a request, told without quoting it: a value may be a password, and a suggestion would spell out
+ * the schema.
+ *
+ * @param code of an error that has none of its own
+ */
+export function presentRefusal(error: GraphQLError, code?: string): PresentedError {
+  const message = withoutQuotes(error.message);
+  const refused = isRefused(error);
+  const status = refused ? 400 : null;
+  const changed = message !== error.message || refused;
+  if (!changed && (code === undefined || error.extensions.code !== undefined)) return { error, status };
+  const presented = new GraphQLError(message, {
+    ...(error.nodes ? { nodes: error.nodes } : {}),
+    // Where it stands in the text would be lost with an error of syntax, which has no nodes.
+    ...(changed ? {} : { source: error.source ?? null, positions: error.positions ?? null }),
+    ...(error.path ? { path: error.path } : {}),
+    extensions: { code: code ?? 'BAD_USER_INPUT', ...error.extensions },
+  });
+  return { error: presented, status };
+}
+
+// Behind what a field ended in stands the error that ended it. Of those the engine's words on an argument are for the
+// client, and are known by pointing into the document; what a resolver throws does not, nor does what is said of a
+// result that does not fit its type.
 function faultBehind(error: GraphQLError): Error | null {
   const original = error.originalError;
   if (!(error instanceof GraphQLError)) return error as Error;
-  return original && !(original instanceof GraphQLError) ? original : null;
+  if (!original || (original instanceof GraphQLError && (!error.path || original.nodes))) return null;
+  return original;
 }
 
 // Each of these says what the engine found, in its own words; what it found may be a password in a wrong place.
@@ -55,7 +76,7 @@ function withoutQuotes(message: string): string {
 }
 
 const UNFIT_FOR_ANYBODY =
-  /^(?:Variable "\$\w+" got invalid value|Unknown operation named|Schema is not configured to execute) /;
+  /^(?:Variable "\$\w+" (?:got invalid value|of (?:required|non-null) type)|Unknown operation named) /;
 
 // Not left to what a client accepts: the specification lets `application/json` hide these behind a 200.
 function isRefused({ message, extensions }: GraphQLError): boolean {

@@ -8,15 +8,13 @@ import { UserType } from './user.ts';
 type SessionCookie = Extract<IssuedCredential, { kind: 'SessionCookie' }>;
 type SessionToken = Extract<IssuedCredential, { kind: 'SessionToken' }>;
 
-export const PendingLogin = builder
-  .interfaceRef<{ readonly loginToken: string; readonly expiresAt: Date }>('PendingLogin')
-  .implement({
-    description: 'Proven so far, but not yet a session. `loginToken` carries the login on and opens nothing else.',
-    fields: (t) => ({
-      loginToken: t.exposeString('loginToken'),
-      expiresAt: t.expose('expiresAt', { type: 'DateTime' }),
-    }),
-  });
+builder.interfaceRef<{ readonly loginToken: string; readonly expiresAt: Date }>('PendingLogin').implement({
+  description: 'Proven so far, but not yet a session. `loginToken` carries the login on and opens nothing else.',
+  fields: (t) => ({
+    loginToken: t.exposeString('loginToken'),
+    expiresAt: t.expose('expiresAt', { type: 'DateTime' }),
+  }),
+});
 
 const SessionCookieType = builder.objectRef<SessionCookie>('SessionCookie').implement({
   description: 'The cookie is in the answer already, where no script can read it.',

@@ -1,97 +1,94 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
-  type DocumentNode,
   type ExecutionResult,
-  type GraphQLError,
-  NoSchemaIntrospectionCustomRule,
-  parse,
-  validate,
+  execute,
+  type GraphQLFormattedError,
+  getOperationAST,
+  type OperationDefinitionNode,
+  OperationTypeNode,
 } from 'graphql';
-import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
-import { LRUCache } from 'lru-cache';
 import type { App } from '../app.ts';
 import type { Context } from './context.ts';
+import { createDocumentReader } from './documents.ts';
 import { presentError } from './errors.ts';
-import { boundedDocument, LIMITS, oneMutationField, tooManyTokens } from './request-rules.ts';
 import { schema } from './schema.ts';
 
-/** What the HTTP door hands over: Node's pair, and the context of the request. */
-export interface ServerContext extends Context {
-  readonly req: IncomingMessage;
-  readonly res: ServerResponse;
+/** What a request asks for (GraphQL over HTTP, "Request Parameters"). */
+export interface Parameters {
+  readonly query: string;
+  readonly variables: Readonly<Record<string, unknown>> | null;
+  readonly operationName: string | null;
 }
 
-/** Some hundreds of documents as apps write them; a hundred MiB of memory if somebody wants to fill it. */
-const CACHED_CHARACTERS = 256 * 1024;
+/** How a request came, and how its answer goes. */
+export interface Transport {
+  readonly method: 'GET' | 'POST';
+  readonly mediaType: MediaType;
+}
 
-export type GraphQLServer = YogaServerInstance<ServerContext, Context>;
+/** The forms of an answer. With `application/json` only what the specification calls a refusal has a status of one. */
+export type MediaType = 'application/json' | 'application/graphql-response+json';
+
+/** An answer, to be written as JSON. */
+export interface GraphQLAnswer {
+  readonly status: number;
+  readonly body: {
+    readonly errors?: readonly GraphQLFormattedError[];
+    /** Left out if nothing was executed. */
+    readonly data?: ExecutionResult['data'] | undefined;
+  };
+}
+
+/** Answers one request. */
+export type GraphQLServer = (parameters: Parameters, transport: Transport, context: Context) => Promise<GraphQLAnswer>;
 
 /** The GraphQL server: the schema, the rules that each document is held to, and what becomes of errors. */
 export function createGraphQLServer(app: App): GraphQLServer {
-  return createYoga<ServerContext, Context>({
-    schema,
-    graphqlEndpoint: '/graphql',
-    landingPage: false,
-    graphiql: false,
-    batching: false,
-    multipart: false,
-    cors: false,
-    logging: false,
-    maskedErrors: false,
-    parserAndValidationCache: { documentCache: boundedCache(), errorCache: boundedCache() },
-    plugins: [boundedParsing, guardedValidation(app.config.introspection), presentedErrors(app)],
-  });
-}
+  const read = createDocumentReader(app.config.introspection);
 
-/**
- * Documents are kept parsed, so that those of an app are parsed once. The room for them is counted in characters, not
- * in documents: a parsed one takes some hundred times its length, and anybody may send one.
- */
-function boundedCache<V extends object>(): LRUCache<string, V> {
-  return new LRUCache({ maxSize: CACHED_CHARACTERS, sizeCalculation: (_parsed, source) => source.length + 1 });
-}
+  return async ({ query, variables, operationName }, { method, mediaType }, context) => {
+    const { document, errors, unfitForAnybody } = read(query);
+    const invalid = { status: unfitForAnybody || mediaType !== 'application/json' ? 400 : 200, body: { errors } };
+    if (!document) return invalid;
+    const refusal = refuseOperation(getOperationAST(document, operationName), method);
+    if (refusal) return refusal;
+    if (errors.length > 0) return invalid;
 
-// The engine's own words: nothing else tells this error from one of syntax.
-const TOO_MANY_TOKENS = /^Syntax Error: Document contains more tha[nt] \d+ tokens/;
-
-// Set at parsing and validation themselves, so that every way a document comes in is held to them.
-const boundedParsing: Plugin = {
-  onParse: ({ setParseFn }) =>
-    setParseFn((source, options) => {
-      try {
-        return parse(source, { ...options, maxTokens: LIMITS.tokens });
-      } catch (error) {
-        throw error instanceof Error && TOO_MANY_TOKENS.test(error.message) ? tooManyTokens() : error;
-      }
-    }),
-};
-
-function guardedValidation(introspection: boolean): Plugin {
-  return {
-    onValidate({ addValidationRule, setValidationFn }) {
-      addValidationRule(oneMutationField);
-      addValidationRule(boundedDocument);
-      if (!introspection) addValidationRule(NoSchemaIntrospectionCustomRule);
-      setValidationFn((validated, document: DocumentNode, rules) =>
-        validate(validated, document, rules, { maxErrors: 5, hideSuggestions: true }),
-      );
-    },
+    const result = await execute({
+      schema,
+      document,
+      contextValue: context,
+      variableValues: variables,
+      operationName,
+    });
+    return presentResult(app, result, context.requestId);
   };
 }
 
-/** Every error, from whatever stage, passes here on its way out. */
-function presentedErrors(app: App): Plugin<Context, ServerContext> {
-  return {
-    onResultProcess({ result, setResult, serverContext }) {
-      if (!isResult(result) || !result.errors) return;
-      const { requestId } = serverContext;
-      const present = (error: GraphQLError) =>
-        presentError(error, requestId, (fault) => app.log.error({ err: fault, requestId }, 'a resolver failed'));
-      setResult({ ...result, errors: result.errors.map(present) });
-    },
-  };
+/** What speaks against an operation before anybody looks at its fields. */
+function refuseOperation(
+  operation: OperationDefinitionNode | null | undefined,
+  method: Transport['method'],
+): GraphQLAnswer | null {
+  if (!operation) return refusal(400, 'Could not determine what operation to execute.', 'OPERATION_RESOLUTION_FAILURE');
+  if (operation.operation === OperationTypeNode.SUBSCRIPTION)
+    return refusal(400, 'There are no subscriptions.', 'OPERATION_RESOLUTION_FAILURE');
+  if (operation.operation === OperationTypeNode.MUTATION && method === 'GET')
+    return refusal(405, 'Can only perform a mutation operation from a POST request.', 'BAD_REQUEST');
+  return null;
 }
 
-function isResult(result: unknown): result is ExecutionResult {
-  return typeof result === 'object' && result !== null && !(Symbol.asyncIterator in result) && !Array.isArray(result);
+function refusal(status: number, message: string, code: string): GraphQLAnswer {
+  return { status, body: { errors: [{ message, extensions: { code } }] } };
+}
+
+/** Every error of execution passes here on its way out. */
+function presentResult(app: App, { errors, data }: ExecutionResult, requestId: string): GraphQLAnswer {
+  if (!errors) return { status: 200, body: { data } };
+  const presented = errors.map((error) =>
+    presentError(error, requestId, (fault) => app.log.error({ err: fault, requestId }, 'a resolver failed')),
+  );
+  return {
+    status: Math.max(...presented.map(({ status }) => status ?? 200)),
+    body: { errors: presented.map(({ error }) => error.toJSON()), data },
+  };
 }

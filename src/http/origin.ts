@@ -16,19 +16,19 @@ export function isAllowedOrigin(headers: IncomingHttpHeaders, allowed: readonly 
   return true;
 }
 
-/** The CORS headers for an allowed origin (Fetch standard §3.3); every answer varies by it. */
-export function corsHeaders(origin: string | undefined, allowed: readonly string[]): Record<string, string> {
-  if (origin === undefined || !allowed.includes(origin)) return {};
-  return {
-    'Access-Control-Allow-Origin': origin,
-    'Access-Control-Allow-Credentials': 'true',
-    'Access-Control-Expose-Headers': 'X-Request-Id',
-  };
+/** The CORS headers for an allowed origin (Fetch standard §3.3), names and values in turn; every answer varies by it. */
+export function corsHeaders(origin: string | undefined, allowed: readonly string[]): readonly string[] {
+  if (origin === undefined || !allowed.includes(origin)) return [];
+  return [
+    ...['Access-Control-Allow-Origin', origin],
+    ...['Access-Control-Allow-Credentials', 'true'],
+    ...['Access-Control-Expose-Headers', 'X-Request-Id'],
+  ];
 }
 
-/** What a preflight of an allowed origin is told. */
-export const PREFLIGHT_HEADERS = {
-  'Access-Control-Allow-Methods': 'GET, POST',
-  'Access-Control-Allow-Headers': 'Content-Type, Authorization, X-Session-Token, Accept',
-  'Access-Control-Max-Age': '600',
-} as const;
+/** What a preflight of an allowed origin is told, names and values in turn. */
+export const PREFLIGHT_HEADERS: readonly string[] = [
+  ...['Access-Control-Allow-Methods', 'GET, POST'],
+  ...['Access-Control-Allow-Headers', 'Content-Type, Authorization, X-Session-Token, Accept'],
+  ...['Access-Control-Max-Age', '600'],
+];

@@ -1,31 +1,42 @@
+import type { Parameters } from '../graphql/server.ts';
+
 /** What a parameter may be, if it is there at all (GraphQL over HTTP, "Request Parameters"). */
-const PARAMETERS: Readonly<Record<string, (value: unknown) => boolean>> = {
-  query: isText,
-  operationName: isText,
-  variables: isObject,
-  extensions: isObject,
-};
+const PARAMETERS: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
+  ['query', isText],
+  ['operationName', isText],
+  ['variables', isObject],
+  ['extensions', isObject],
+]);
 
 /**
- * Whether a body holds a document and nothing but what belongs to it, each in its own form. What else is wrong with
- * them is for the GraphQL server to say.
+ * The parameters of a body, or null unless it holds a document and nothing but what belongs to it, each in its own
+ * form. What else is wrong with them is for the GraphQL server to say.
  */
-export function areParameters(body: unknown): boolean {
-  return (
-    isObject(body) &&
-    isText(body.query) &&
-    Object.entries(body).every(
-      ([name, value]) => Object.hasOwn(PARAMETERS, name) && (value === null || PARAMETERS[name]?.(value)),
-    )
-  );
+export function readParameters(body: unknown): Parameters | null {
+  if (!isObject(body)) return null;
+  for (const [name, value] of Object.entries(body)) {
+    const fits = PARAMETERS.get(name);
+    if (!fits || (value !== null && !fits(value))) return null;
+  }
+  const { query, variables = null, operationName = null } = body as Partial<Parameters>;
+  return query ? { query, variables, operationName } : null;
 }
 
 /** The same for the parameters of a URL, where objects are written as JSON. What is none of them is left alone. */
-export function areUrlParameters(url: string): boolean {
+export function readUrlParameters(url: string): Parameters | null {
   const given = new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '');
   // The empty string stands for nothing at all here.
-  const object = (name: string) => (given.get(name) ? readJson(given.get(name) ?? '') : null);
-  return areParameters({ query: given.get('query'), variables: object('variables'), extensions: object('extensions') });
+  const text = (name: string) => given.get(name) || null;
+  const object = (name: string) => {
+    const json = text(name);
+    return json && readJson(json);
+  };
+  return readParameters({
+    query: text('query'),
+    operationName: text('operationName'),
+    variables: object('variables'),
+    extensions: object('extensions'),
+  });
 }
 
 function readJson(text: string): unknown {

@@ -7,6 +7,7 @@ import type { App } from '../app.ts';
 import { sendGraphiQL, wantsGraphiQL } from './graphiql.ts';
 import { createGraphQLHandler } from './graphql.ts';
 import { securityHeaders } from './headers.ts';
+import { type Head, sendJson } from './reply.ts';
 import { createRoutes } from './routes.ts';
 
 /** A request gets its answer, or a refusal, within this time. */
@@ -40,8 +41,7 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 export async function listen(host: string, port: number): Promise<HttpServer> {
   const lifecycle = { draining: false };
   let handle: Handler = (_request, response) => {
-    response.setHeaders(securityHeaders('') as Map<string, string>);
-    response.writeHead(503, { 'Retry-After': '1' }).end();
+    response.writeHead(503, [...securityHeaders(''), ['Retry-After', '1']].flat()).end();
   };
   const server = createServer(
     // Slow senders hold a socket only so long (Slowloris), and a connection is not kept for ever.
@@ -70,9 +70,12 @@ export async function listen(host: string, port: number): Promise<HttpServer> {
 }
 
 function createHandler(app: App, lifecycle: Lifecycle): Handler {
-  const headers = securityHeaders(app.config.publicUrl);
+  const everyHead = [...securityHeaders(app.config.publicUrl)].flat();
   const answerGraphQL = createGraphQLHandler(app);
   const answerRoute = getRequestListener(createRoutes(app, lifecycle).fetch);
+  // Looking for secrets takes longer than all else about a line. The lines below have none: they are made of nothing
+  // that is named like one.
+  const log = app.log.child({}, { redact: [] });
 
   return (request, response) => {
     const requestId = randomUUID();
@@ -81,18 +84,21 @@ function createHandler(app: App, lifecycle: Lifecycle): Handler {
     // Taken now: a request that is broken off has no socket to ask any more.
     const { method } = request;
     const peer = request.socket.remoteAddress;
-    response.setHeaders(headers as Map<string, string>);
-    response.setHeader('X-Request-Id', requestId);
+    const path = pathOf(request);
+    const head: Head = [...everyHead, 'X-Request-Id', requestId];
     // Whoever keeps a connection open must not be answered on it after the next server has taken over.
-    if (lifecycle.draining) response.setHeader('Connection', 'close');
+    if (lifecycle.draining) head.push('Connection', 'close');
     // Of a request that has not come in whole by then, the sender is to blame.
-    const deadline = setTimeout(() => fail(response, request.complete ? 503 : 408), ANSWER_DEADLINE_MS);
+    const deadline = setTimeout(
+      () => fail(response, head, requestId, request.complete ? 503 : 408),
+      ANSWER_DEADLINE_MS,
+    );
     response.once('close', () => {
       clearTimeout(deadline);
-      app.log.info({
+      log.info({
         requestId,
         method,
-        path: pathOf(request),
+        path,
         status: response.statusCode,
         ms: Math.round((performance.now() - begun) * 10) / 10,
         peer,
@@ -100,36 +106,39 @@ function createHandler(app: App, lifecycle: Lifecycle): Handler {
       });
     });
 
-    const work =
-      pathOf(request) === '/graphql' ? graphql(request, response, requestId) : answerRoute(request, response);
-    Promise.resolve(work).catch((error: unknown) => {
+    answer(request, response, path, requestId, head).catch((error: unknown) => {
       // Clients may go away in the middle of a request. That is no fault, and there is nobody to answer.
       if (error === request.errored) return;
       app.log.error({ err: error, requestId }, 'a request failed');
-      fail(response, 503);
+      fail(response, head, requestId, 503);
     });
   };
 
-  function graphql(request: IncomingMessage, response: ServerResponse, requestId: string): Promise<void> {
-    return app.config.graphiql && wantsGraphiQL(request)
-      ? sendGraphiQL(response)
-      : answerGraphQL(request, response, requestId);
+  async function answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    path: string,
+    requestId: string,
+    head: Head,
+  ): Promise<void> {
+    const showsGraphiQL = path === '/graphql' && app.config.graphiql && wantsGraphiQL(request);
+    if (path === '/graphql' && !showsGraphiQL) return answerGraphQL(request, response, requestId, head);
+    for (let at = 0; at < head.length; at += 2) response.setHeader(head[at] ?? '', head[at + 1] ?? '');
+    return showsGraphiQL ? sendGraphiQL(response) : answerRoute(request, response);
   }
 }
 
-function fail(response: ServerResponse, status: 408 | 503): void {
+function fail(response: ServerResponse, head: readonly string[], id: string, status: 408 | 503): void {
   if (response.headersSent) {
     response.destroy();
     return;
   }
-  const id = response.getHeader('X-Request-Id');
-  response.setHeader('Content-Type', 'application/json; charset=utf-8');
   const [message, code] =
     status === 408
       ? ['The request did not come in whole.', 'BAD_REQUEST']
       : ['Something went wrong on our side.', 'UNAVAILABLE'];
-  response.writeHead(status, status === 408 ? { Connection: 'close' } : { 'Retry-After': '1' });
-  response.end(JSON.stringify({ errors: [{ message, extensions: { code, id } }] }));
+  const more = status === 408 ? ['Connection', 'close'] : ['Retry-After', '1'];
+  sendJson(response, status, [...head, ...more], { errors: [{ message, extensions: { code, id } }] });
 }
 
 async function close(server: Server): Promise<void> {
@@ -142,6 +151,7 @@ async function close(server: Server): Promise<void> {
 
 // A target may name a host as proxies get it (RFC 9112 §3.2.2). What host that is means nothing here.
 function originForm(target = '/'): string {
+  if (target.startsWith('/')) return target;
   const [, path] = /^https?:\/\/[^/?#]*(.*)$/is.exec(target) ?? [null, target];
   return path.startsWith('/') || path === '*' ? path : `/${path}`;
 }

@@ -89,7 +89,7 @@ function signUpField(directive = ''): string {
   return `signUp(input: { email: "${email}", password: "${password}" }) ${directive} { __typename }`;
 }
 
-// Defence: Yoga's HTTP layer and what src/http/graphql.ts lets through to it.
+// Defence: src/http/graphql.ts, and the statuses of src/graphql/server.ts.
 describe('G01: the audits of GraphQL over HTTP', () => {
   // The URL is known only once the gateway runs, the names of the audits do not depend on it.
   const audits = (url: string) => serverAudits({ url, fetchFn: fetch });
@@ -107,7 +107,7 @@ describe('G01: the audits of GraphQL over HTTP', () => {
 });
 
 describe('G02: GET never changes anything', () => {
-  // Defence: Yoga's usePreventMutationViaGET.
+  // Defence: refuseOperation in src/graphql/server.ts.
   test('a mutation by GET is a 405 that names the method to use, and runs nothing', async () => {
     const before = await countUsers();
     for (const accept of ['application/json', 'application/graphql-response+json', '*/*']) {
@@ -133,7 +133,7 @@ describe('G02: GET never changes anything', () => {
     expect((await ask(undefined, { extensions: JSON.parse(extensions) })).status).toBe(400);
   });
 
-  // Defence: areUrlParameters of src/http/parameters.ts.
+  // Defence: readUrlParameters of src/http/parameters.ts.
   test.each([
     { variables: '{bad' },
     { variables: '"text"' },
@@ -187,7 +187,7 @@ describe('G03: only JSON executes', () => {
 });
 
 describe('G04: one operation a request', () => {
-  // Defence: areParameters of src/http/parameters.ts, and behind it `batching: false`.
+  // Defence: readParameters of src/http/parameters.ts.
   test('an array of operations is a 400, and runs none of them', async () => {
     const before = await countUsers();
     const operation = () => ({ query: `mutation { ${signUpField()} }` });
@@ -260,7 +260,7 @@ describe('G05: one root field a mutation', () => {
   });
 });
 
-// Defence: LIMITS, boundedDocument in src/graphql/request-rules.ts, and boundedParsing in src/graphql/server.ts.
+// Defence: LIMITS, boundedDocument in src/graphql/request-rules.ts, and parseBounded in src/graphql/documents.ts.
 describe('G06: bounds on documents', () => {
   /** Many operations of five tokens each, of which `A0` is meant. */
   const ofTokens = (count: number) =>
@@ -370,7 +370,7 @@ describe('G06: bounds on documents', () => {
     expect(performance.now() - begun).toBeLessThan(2_000);
   });
 
-  // Defence: boundedCache in src/graphql/server.ts. Yoga's own cache keeps 1,024 documents of any size for an hour.
+  // Defence: the cache of createDocumentReader in src/graphql/documents.ts, whose room is counted in characters.
   test('documents that are all different do not fill the memory', async () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
@@ -383,7 +383,7 @@ describe('G06: bounds on documents', () => {
     expect((process.memoryUsage().heapUsed - before) / 2 ** 20).toBeLessThan(35);
   });
 
-  // Defence: maxErrors in guardedValidation.
+  // Defence: MAX_ERRORS in src/graphql/documents.ts.
   test('a document with hundreds of mistakes gets a handful of errors', async () => {
     const { codes } = await ask(`{ ${Array.from({ length: 300 }, (_, index) => `x${index}`).join(' ')} }`);
     expect(codes.length).toBeLessThanOrEqual(6);
@@ -551,7 +551,7 @@ function misspelled(name: string): string {
   return name.length > 3 ? name.slice(0, -2) + name.slice(-1) : `${name[0]}q${name.slice(1)}`;
 }
 
-// Defence: hideSuggestions in guardedValidation, and withoutQuotes in src/graphql/errors.ts for what the executor says.
+// Defence: hideSuggestions in src/graphql/documents.ts, and withoutQuotes in src/graphql/errors.ts for what the executor says.
 describe('G09: a misspelled name gets no suggestion', () => {
   const publicTypes = () => Object.values(schema.getTypeMap()).filter(({ name }) => !name.startsWith('__'));
 
@@ -1113,7 +1113,7 @@ describe('G15: one document, several people', () => {
   });
 });
 
-// Defence: acceptsJson in src/http/graphql.ts, and a schema without subscriptions.
+// Defence: acceptedMediaType in src/http/accept.ts, and a schema without subscriptions.
 describe('G16: nothing streams', () => {
   test.each([
     'text/event-stream',
@@ -1207,7 +1207,7 @@ describe('G17: no request runs for ever', () => {
   });
 });
 
-// Defence: readJson and areParameters in src/http.
+// Defence: readJson and readParameters in src/http.
 describe('a malformed request is a 4xx', () => {
   const QUERIES = [
     null,

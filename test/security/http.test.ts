@@ -156,8 +156,7 @@ describe('C02: requests that name no origin', () => {
   });
 });
 
-// Defence: corsHeaders in src/http/origin.ts, and `cors: false` in src/graphql/server.ts (F1: Yoga's own default
-// reflects every origin, with credentials).
+// Defence: corsHeaders in src/http/origin.ts.
 describe('C03: CORS', () => {
   const preflight = (origin: string, method = 'POST') =>
     fetch(`${gateway.url}/graphql`, {
