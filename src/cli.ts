@@ -1,9 +1,10 @@
 #!/usr/bin/env node
+import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
 import { secretsOf } from './app.ts';
 import { type Config, describeSettings, loadConfig, readEnvironment } from './config.ts';
 import { type Database, openDatabase } from './infra/database.ts';
-import { startEmbeddedDatabase } from './infra/embedded.ts';
+import { DataDirTaken, startEmbeddedDatabase } from './infra/embedded.ts';
 import { migrate } from './infra/migrate.ts';
 import { createCipher } from './lib/cipher.ts';
 import * as signingKeys from './records/signing-keys.ts';
@@ -11,6 +12,8 @@ import * as signingKeys from './records/signing-keys.ts';
 interface Command {
   readonly usage: string;
   readonly summary: string;
+  /** How many words may follow its name; none by default. */
+  readonly words?: number;
   /** Beside `--help` and `--json`. */
   readonly options?: Readonly<Record<string, string>>;
   run(given: Given): Promise<void>;
@@ -20,6 +23,8 @@ interface Given {
   readonly words: readonly string[];
   readonly flags: ReadonlySet<string>;
 }
+
+const { version: VERSION } = createRequire(import.meta.url)('../package.json') as { version: string };
 
 /** A command line that cannot be understood. */
 class UsageError extends Error {}
@@ -35,6 +40,7 @@ const commands: Readonly<Record<string, Command>> = {
   migrate: {
     usage: 'postern migrate [--json]',
     summary: 'brings the database to the schema of this version',
+    options: { '--json': 'print what was applied as JSON' },
     run: ({ flags }) =>
       withDatabaseUrl(loadConfig(readEnvironment()), async (url) => {
         const applied = await migrate(url, () => undefined);
@@ -45,8 +51,11 @@ const commands: Readonly<Record<string, Command>> = {
     usage: 'postern keys list|rotate [--now] [--json]',
     summary: 'shows the keys that sign access tokens, or makes the next one',
     options: {
-      '--now': 'rotate: the new key signs at once, for one that has leaked; verifiers must fetch the keys anew',
+      '--now':
+        'rotate: for a key that has leaked. The new one signs at once and all others go: their tokens are refused here at once, elsewhere as soon as the keys are fetched anew',
+      '--json': 'print the keys as JSON',
     },
+    words: 1,
     run: ({ words: [action], flags }) => {
       if (action !== 'list' && action !== 'rotate')
         throw new UsageError('say what to do with the keys: list or rotate');
@@ -62,19 +71,24 @@ const commands: Readonly<Record<string, Command>> = {
 async function run([name, ...rest]: readonly string[]): Promise<number> {
   const command = commands[name ?? ''];
   if (!command) {
-    const help = name === undefined || name === '--help' || name === 'help';
-    (help ? process.stdout : process.stderr).write(help ? overview() : `There is no command ${name}.\n\n${overview()}`);
-    return help ? 0 : 2;
+    if (name === '--version') return say(0, `${VERSION}\n`);
+    if (name === undefined || name === '--help' || name === '-h' || name === 'help') return say(0, overview());
+    throw new UsageError(`there is no command ${name}; postern --help lists them`);
   }
-  const flags = { help: { type: 'boolean' }, json: { type: 'boolean' }, now: { type: 'boolean' } } as const;
+  const flags = { help: { type: 'boolean', short: 'h' }, json: { type: 'boolean' }, now: { type: 'boolean' } } as const;
   const { values, positionals } = parseArgs({ args: [...rest], options: flags, allowPositionals: true });
   if (values.help) {
-    process.stdout.write(`${command.usage}\n  ${command.summary}\n${table(Object.entries(command.options ?? {}))}`);
-    return 0;
+    return say(0, `${command.usage}\n  ${command.summary}\n${table(Object.entries(command.options ?? {}))}`);
   }
+  if (positionals.length > (command.words ?? 0)) throw new UsageError(`${positionals.at(-1)} is one word too many`);
   const given = Object.entries(values).flatMap(([flag, set]) => (set ? [`--${flag}`] : []));
   await command.run({ words: positionals, flags: new Set(given) });
   return 0;
+}
+
+function say(status: number, text: string): number {
+  process.stdout.write(text);
+  return status;
 }
 
 function overview(): string {
@@ -96,7 +110,10 @@ function print(flags: ReadonlySet<string>, data: unknown, lines: readonly string
 
 async function withDatabaseUrl<R>(config: Config, work: (url: string) => Promise<R>): Promise<R> {
   if (config.databaseUrl) return work(config.databaseUrl);
-  const embedded = await startEmbeddedDatabase({ dataDir: config.dataDir, log: () => undefined });
+  const embedded = await startEmbeddedDatabase({ dataDir: config.dataDir, log: () => undefined }).catch((error) => {
+    if (!(error instanceof DataDirTaken)) throw error;
+    throw new Error(`A gateway is running on ${config.dataDir}. Stop it first, or use a DATABASE_URL for both.`);
+  });
   try {
     return await work(embedded.url);
   } finally {
@@ -125,17 +142,19 @@ async function rotate(config: Config, database: Database, force: 'soon' | 'now')
 }
 
 async function listKeys(database: Database, flags: ReadonlySet<string>): Promise<void> {
-  const keys = (await signingKeys.list(database)).map(({ kid, algorithm, createdAt, signsAt }) => ({
+  const stored = await signingKeys.list(database);
+  const current = stored.findLast(({ signsAt }) => signsAt <= new Date());
+  const keys = stored.map(({ kid, algorithm, createdAt, signsAt }) => ({
     kid,
     algorithm,
+    state: kid === current?.kid ? 'signs' : signsAt > new Date() ? 'next' : 'retiring',
     createdAt: createdAt.toISOString(),
     signsAt: signsAt.toISOString(),
   }));
-  print(
-    flags,
-    keys,
-    keys.map(({ kid, algorithm, signsAt }) => `${kid}  ${algorithm}  signs from ${signsAt}`),
+  const lines = keys.map(
+    ({ kid, algorithm, state, signsAt }) => `${kid}  ${algorithm}  ${state.padEnd(8)}  from ${signsAt}`,
   );
+  print(flags, keys, lines.length > 0 ? lines : ['there are no keys yet; the first start makes one']);
 }
 
 try {

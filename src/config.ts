@@ -129,7 +129,10 @@ const settings = z.object({
     .string()
     .regex(/^smtps?:\/\//, 'is not an smtp:// or smtps:// URL')
     .optional()
-    .meta({ shown: 'none outside production', description: 'the mail server; production does not start without one' }),
+    .meta({
+      shown: 'none outside production',
+      description: 'the mail server; production does not start without one, although nothing is mailed yet',
+    }),
   POSTERN_PASSWORD_MIN_LENGTH: count(8, { min: 8, max: 256 }).meta({
     description: 'the shortest password, in code points',
   }),
@@ -160,7 +163,7 @@ const settings = z.object({
   }),
   POSTERN_ACCESS_TOKEN_ALG: choice(ACCESS_TOKEN_ALGORITHMS)
     .default('ES256')
-    .meta({ description: 'the algorithm of new signing keys: ES256, EdDSA or RS256' }),
+    .meta({ description: 'the algorithm of new signing keys' }),
   POSTERN_ACCESS_TOKEN_AUDIENCE: z
     .string()
     .min(1)
@@ -176,7 +179,7 @@ const settings = z.object({
     description: 'how long an unfinished login may take',
   }),
   POSTERN_RATE_LIMITS: rateLimits.meta({
-    shown: 'the table below',
+    shown: 'the defaults',
     description: 'JSON of overrides by name, or `off` (refused in production)',
   }),
   POSTERN_INTROSPECTION: choice(['on', 'off'])
@@ -258,15 +261,19 @@ export function loadConfig(environment: Environment): Config {
   const given = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   );
-  const parsed = settings.safeParse(given);
-  const problems = parsed.error?.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`) ?? [];
-  if (!parsed.data) throw new ConfigError(problems);
-  const config = complete(parsed.data);
-  const unfit = [
-    ...inconsistencies(config, parsed.data),
-    ...(config.production ? productionProblems(config, given) : []),
+  const malformed = settings.safeParse(given).error?.issues ?? [];
+  const malformedNames = new Set(malformed.map(({ path }) => String(path[0])));
+  // With their defaults in place of what cannot be read, the others are looked at too: all problems at once.
+  const readable = settings.parse(
+    Object.fromEntries(Object.entries(given).filter(([name]) => !malformedNames.has(name))),
+  );
+  const config = complete(readable);
+  const unfit = [...inconsistencies(config, readable), ...(config.production ? productionProblems(config, given) : [])];
+  const problems = [
+    ...malformed.map(({ path, message }) => `${path.join('.')} ${message}`),
+    ...unfit.filter((problem) => !malformedNames.has(problem.split(' ')[0] ?? '')),
   ];
-  if (unfit.length > 0) throw new ConfigError(unfit);
+  if (problems.length > 0) throw new ConfigError(problems);
   return config;
 }
 
@@ -287,8 +294,13 @@ export function describeSettings(): SettingHelp[] {
   return Object.entries(settings.shape).map(([name, schema]) => {
     const { shown, description = '' } = schema.meta() as { shown?: string; description?: string };
     const fallback = schema.safeParse(undefined);
-    return { name, default: shown ?? String(fallback.data ?? ''), meaning: description };
+    return { name, default: shown ?? String(fallback.data ?? ''), meaning: `${description}${choicesOf(schema)}` };
   });
+}
+
+function choicesOf(schema: z.ZodType): string {
+  const inner = schema instanceof z.ZodDefault || schema instanceof z.ZodOptional ? schema.unwrap() : schema;
+  return inner instanceof z.ZodEnum ? `: ${inner.options.join(', ')}` : '';
 }
 
 function complete(given: z.output<typeof settings>): Config {
@@ -338,11 +350,13 @@ function complete(given: z.output<typeof settings>): Config {
 
 function inconsistencies(config: Config, given: z.output<typeof settings>): string[] {
   const problems: string[] = [];
+  if (/^prod/i.test(given.NODE_ENV) && !config.production)
+    problems.push('NODE_ENV is nearly production, but not quite');
   if (config.secrets.some((secret) => Buffer.byteLength(secret) < 32)) {
     problems.push('POSTERN_SECRET has an entry of less than 32 bytes');
   }
-  for (const origin of given.POSTERN_ALLOWED_ORIGINS) {
-    if (originOf(origin) === null && appOriginOf(origin) === null)
+  for (const origin of given.POSTERN_ALLOWED_ORIGINS.map(withoutSlash)) {
+    if (originOf(origin)?.toLowerCase() !== origin.toLowerCase() && appOriginOf(origin) === null)
       problems.push('POSTERN_ALLOWED_ORIGINS has an entry that is not an origin such as https://app.example');
   }
   if (config.accessToken.lifetime > 900_000) problems.push('POSTERN_ACCESS_TOKEN_LIFETIME is longer than 15m');

@@ -45,7 +45,7 @@ export async function startPostern(environment: Environment, parts: Parts = {}):
       database = await startEmbeddedDatabase({ dataDir: config.dataDir, log: (message) => log.info(message) });
     }
     const databaseUrl = config.databaseUrl ?? database?.url ?? '';
-    const applied = await migrate(databaseUrl, (message) => log.info(message));
+    const applied = await migrate(databaseUrl, (message) => log.info(message)).catch(explainDatabase);
     if (applied.length > 0) log.info({ migrations: applied }, 'the database was brought up to date');
     app = await createApp({ ...config, databaseUrl }, log, parts);
     server.serve(app);
@@ -65,6 +65,17 @@ function explainListening(error: unknown, { host, port }: Config): never {
   if (code === 'EACCES') throw new Error(`Port ${port} may not be used by this user. Choose one above 1023 with PORT.`);
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
     throw new Error(`${host} is not an address of this machine. Choose another with HOST.`);
+  throw error;
+}
+
+function explainDatabase(error: unknown): never {
+  const { code = '', message } = error as Error & { code?: string };
+  // Connections that fail have an error code of the system; logins that fail one of PostgreSQL's classes 28 and 3D.
+  if (/^E[A-Z]+$|^28|^3D/.test(code)) {
+    throw new Error(
+      `The database of DATABASE_URL cannot be reached: ${message}. Without DATABASE_URL, Postern brings its own.`,
+    );
+  }
   throw error;
 }
 

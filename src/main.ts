@@ -21,8 +21,8 @@ process.on('uncaughtException', (error) => {
 try {
   running = await startPostern(readEnvironment());
   const { url, config, log } = running;
-  log.info({ url, ms: Math.round(performance.now() - begun) }, `Postern is ready at ${url}/graphql`);
-  if (config.graphiql) log.info(`open ${url}/graphql in a browser for GraphiQL`);
+  log.info({ url, ms: Math.round(performance.now() - begun) }, `Postern is ready at ${config.publicUrl}/graphql`);
+  if (config.graphiql) log.info(`open ${config.publicUrl}/graphql in a browser for GraphiQL`);
   // Asked to stop while it was starting: what was started is stopped in order.
   if (ending !== null) await finish(running, ending);
 } catch (error) {

@@ -30,7 +30,10 @@ export function createLogger(level: string, destination?: { write(line: string):
   };
   if (destination) return pino(options, destination);
   return process.stdout.isTTY
-    ? pino({ ...options, transport: { target: 'pino-pretty', options: { translateTime: 'HH:MM:ss.l' } } })
+    ? pino({
+        ...options,
+        transport: { target: 'pino-pretty', options: { translateTime: 'HH:MM:ss.l', singleLine: true } },
+      })
     : pino(options);
 }
 

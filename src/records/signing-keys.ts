@@ -36,7 +36,8 @@ export interface RotationPolicy {
 /**
  * Makes the next key when the newest is due for it, and forgets those whose last token has expired. Instances that do
  * this at once agree, since the rows are read under a lock.
- * @param force `soon` makes a key that is published first, `now` one that signs at once, for a key that has leaked
+ * @param force `soon` makes a key that is published first; `now`, for a key that has leaked, one that signs at once, and
+ * forgets every other: what they signed is refused from then on
  */
 export async function rotate(
   db: Db,
@@ -52,7 +53,9 @@ export async function rotate(
     const signsAt = newest && force !== 'now' ? new Date(now.getTime() + PUBLICATION_LEAD_MS) : now;
     await add(db, cipher, policy.algorithm, now, signsAt);
   }
-  const retired = keys.filter((_, index) => isRetired(keys, index, policy, now)).map(({ kid }) => kid);
+  const retired = keys
+    .filter((_, index) => force === 'now' || isRetired(keys, index, policy, now))
+    .map(({ kid }) => kid);
   await db.execute`DELETE FROM signing_keys WHERE id = ANY(${retired})`;
 }
 
