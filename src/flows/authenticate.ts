@@ -36,6 +36,7 @@ export async function authenticate(app: App, credential: PresentedCredential | n
   if (claims === 'invalid') return anonymous('INVALID_CREDENTIAL');
   return recognise(app, 'accessToken', `session:${claims.sid}`, {
     find: () => sessions.findById(app.database, claims.sid),
+    credentialExpiresAt: new Date(claims.exp * 1000),
     expected: ({ session }) => session.userId === claims.sub,
     whenUnknown: 'REVOKED',
   });
@@ -44,7 +45,8 @@ export async function authenticate(app: App, credential: PresentedCredential | n
 interface Lookup {
   find(): Promise<KnownSession | null>;
   expected(known: KnownSession): boolean;
-  whenUnknown?: UnauthenticatedReason;
+  readonly whenUnknown?: UnauthenticatedReason;
+  readonly credentialExpiresAt?: Date;
 }
 
 async function recognise(app: App, kind: 'session' | 'accessToken', key: string, lookup: Lookup): Promise<Viewer> {
@@ -61,7 +63,12 @@ async function recognise(app: App, kind: 'session' | 'accessToken', key: string,
   if (known.endReason) return anonymous(known.endReason === 'EXPIRED' ? 'EXPIRED' : 'REVOKED');
   if (isExpired(app, known, now)) return anonymous('EXPIRED');
   await noteUse(app, known, now);
-  return { kind, session: { ...known.session, lastSeenAt: known.use.lastSeenAt }, user: known.user };
+  return {
+    kind,
+    session: { ...known.session, lastSeenAt: known.use.lastSeenAt },
+    user: known.user,
+    credentialExpiresAt: lookup.credentialExpiresAt ?? null,
+  };
 }
 
 function remember(known: KnownSession | null): RememberedSession | null {

@@ -8,8 +8,18 @@ export interface AccessTokenIssued {
   readonly expiresAt: Date;
 }
 
-/** A JWT for calling other services. It speaks of the same session, so it dies with it here. */
-export async function issueAccessToken(app: App, { session }: SignedIn): Promise<AccessTokenIssued> {
-  const issued = await app.accessTokens.issue(accessTokenSubject(session), app.clock());
+/**
+ * A JWT for calling other services. It speaks of the same session, so it dies with it here.
+ *
+ * Whoever shows a JWT gets one that lasts as long as that: a stolen one must not renew itself. What makes it last is
+ * refreshSession, where theft is noticed.
+ */
+export async function issueAccessToken(
+  app: App,
+  { session, credentialExpiresAt }: SignedIn,
+): Promise<AccessTokenIssued> {
+  const subject = accessTokenSubject(session);
+  const expiresAt = credentialExpiresAt ?? subject.expiresAt;
+  const issued = await app.accessTokens.issue({ ...subject, expiresAt }, app.clock());
   return { kind: 'AccessTokenIssued', ...issued };
 }

@@ -26,6 +26,8 @@ export interface SignedIn {
   readonly kind: 'session' | 'accessToken';
   readonly session: Session;
   readonly user: User;
+  /** When the credential itself ends, if it does so before its session. */
+  readonly credentialExpiresAt: Date | null;
 }
 
 /** Who calls, and from where. */

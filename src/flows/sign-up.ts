@@ -11,6 +11,7 @@ import { transact } from '../unit.ts';
 import {
   type Caller,
   type InputIssue,
+  type InputIssueCode,
   type InvalidInput,
   invalidInput,
   loginContext,
@@ -93,15 +94,19 @@ function readPerson(input: SignUpInput): Person | InvalidInput {
   const email = input.email ? parseEmailAddress(input.email) : null;
   if (!email) issues.push({ path: ['email'], code: input.email ? 'INVALID' : 'REQUIRED' });
   if (!input.password) issues.push({ path: ['password'], code: 'REQUIRED' });
-  const name = input.name?.normalize('NFC').trim() || null;
-  const nameProblem = name && problemOfName(name);
-  if (nameProblem) issues.push({ path: ['name'], code: nameProblem });
+  const name = readName(input.name ?? '');
+  if (name && typeof name === 'object') issues.push({ path: ['name'], code: name.problem });
   if (!email || !input.password || issues.length > 0) return invalidInput(...issues);
-  return { email, password: input.password, name };
+  return { email, password: input.password, name: typeof name === 'string' ? name : null };
 }
 
-function problemOfName(name: string): 'TOO_LONG' | 'INVALID' | null {
-  if ([...name].length > MAX_NAME_LENGTH) return 'TOO_LONG';
+function readName(typed: string): string | null | { readonly problem: InputIssueCode } {
+  // Normalizing takes time that grows with the square of a run of combining marks: only what may fit is normalized.
+  if (typed.length > 8 * MAX_NAME_LENGTH) return { problem: 'TOO_LONG' };
+  const name = typed.normalize('NFC').trim();
+  if ([...name].length > MAX_NAME_LENGTH) return { problem: 'TOO_LONG' };
   // Control and invisible formatting characters forge lines in mails and logs; lone surrogates are no text.
-  return /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u.test(name) || !name.isWellFormed() ? 'INVALID' : null;
+  if (/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u.test(name) || !name.isWellFormed())
+    return { problem: 'INVALID' };
+  return name || null;
 }

@@ -41,6 +41,9 @@ export interface GraphQLAnswer {
 /** Answers one request. */
 export type GraphQLServer = (parameters: Parameters, transport: Transport, context: Context) => Promise<GraphQLAnswer>;
 
+/** The engine writes each of them out with the whole value, before it is told without. */
+const MAX_COERCION_ERRORS = 3;
+
 /** The GraphQL server: the schema, the rules that each document is held to, and what becomes of errors. */
 export function createGraphQLServer(app: App): GraphQLServer {
   const read = createDocumentReader(app.config.introspection);
@@ -59,6 +62,7 @@ export function createGraphQLServer(app: App): GraphQLServer {
       contextValue: context,
       variableValues: variables,
       operationName,
+      options: { maxCoercionErrors: MAX_COERCION_ERRORS },
     });
     return presentResult(app, result, context.requestId);
   };

@@ -8,6 +8,9 @@ const PARAMETERS: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
   ['extensions', isObject],
 ]);
 
+/** Values in the variables of a request, nested ones too: what the engine says of an unfit one grows with all of them. */
+const MAX_VALUES = 300;
+
 /**
  * The parameters of a body, or null unless it holds a document and nothing but what belongs to it, each in its own
  * form. What else is wrong with them is for the GraphQL server to say.
@@ -19,7 +22,7 @@ export function readParameters(body: unknown): Parameters | null {
     if (!fits || (value !== null && !fits(value))) return null;
   }
   const { query, variables = null, operationName = null } = body as Partial<Parameters>;
-  return query ? { query, variables, operationName } : null;
+  return query && countValues(variables, MAX_VALUES) <= MAX_VALUES ? { query, variables, operationName } : null;
 }
 
 /** The same for the parameters of a URL, where objects are written as JSON. What is none of them is left alone. */
@@ -37,6 +40,17 @@ export function readUrlParameters(url: string): Parameters | null {
     variables: object('variables'),
     extensions: object('extensions'),
   });
+}
+
+/** Counts until there are more than `enough`. Bodies are small, so no nesting of theirs overflows the stack. */
+function countValues(value: unknown, enough: number): number {
+  if (typeof value !== 'object' || value === null) return 1;
+  let count = 1;
+  for (const part of Object.values(value)) {
+    count += countValues(part, enough - count);
+    if (count > enough) return count;
+  }
+  return count;
 }
 
 function readJson(text: string): unknown {

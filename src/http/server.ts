@@ -49,6 +49,8 @@ export async function listen(host: string, port: number): Promise<HttpServer> {
     (request, response) => handle(request, response),
   );
   server.maxConnections = 10_000;
+  // Their size is bounded; by default Node would also leave out, without a word, all beyond two thousand.
+  server.maxHeadersCount = 0;
   // Without a listener Node would hand TRACE-like upgrades to the socket; none is offered here.
   server.on('connect', (_request, socket) => socket.destroy());
   await new Promise<void>((resolve, reject) => {
@@ -98,7 +100,7 @@ function createHandler(app: App, lifecycle: Lifecycle): Handler {
       log.info({
         requestId,
         method,
-        path,
+        path: response.statusCode === 404 ? undefined : path,
         status: response.statusCode,
         ms: Math.round((performance.now() - begun) * 10) / 10,
         peer,

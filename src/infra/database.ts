@@ -34,6 +34,8 @@ export interface Database extends Db {
 
 // A request waits for a connection, a statement or a lock only so long: better a clear failure than a pile of waiters.
 const CONNECT_TIMEOUT_MS = 3_000;
+/** A little above the server's own limit: then it is the connection that is dead, and it is given up. */
+const QUERY_TIMEOUT_MS = 6_000;
 const OPTIONS = ['statement_timeout=5s', 'idle_in_transaction_session_timeout=10s', 'TimeZone=UTC'];
 
 /**
@@ -118,6 +120,8 @@ function openPool(url: string, max: number, settings: string[], onError: (error:
     connectionString: url,
     max,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
+    keepAlive: true,
     options: settings.map((setting) => `-c ${setting}`).join(' '),
     // Statements that do not wait for each other travel together.
     pipeline: true,

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { LimitName, RateLimits } from '../config.ts';
 import type { Db } from './database.ts';
 
@@ -31,14 +32,21 @@ interface Counter {
   readonly windowMs: number;
 }
 
+/** A key that was refused is refused from memory for so long, and so are the others that are asked for with it. */
+const REMEMBER_REFUSAL_MS = 1_000;
+const REMEMBERED_REFUSALS = 20_000;
 const REFUND_EVERY_MS = 20;
 const CLEAR_EVERY_MS = 300_000;
 
 /**
  * A limiter over the table `rate_limits`, with fixed windows that begin at the first attempt. Each request adds to all
  * of its counters in one statement.
+ *
+ * Refusals are remembered for a moment: whoever is refused and goes on costs no statement, and, above all, does not
+ * count against the accounts that are named beside the address.
  */
 export function createLimiter(db: Db, limits: RateLimits, onError: (error: unknown) => void): Limiter {
+  const refusals = new LRUCache<string, number>({ max: REMEMBERED_REFUSALS, ttl: REMEMBER_REFUSAL_MS });
   let refunds = new Map<string, number>();
   let refundTimer: NodeJS.Timeout | undefined;
   const clearTimer = setInterval(() => clearExpired(db, Date.now()).catch(onError), CLEAR_EVERY_MS).unref();
@@ -61,7 +69,13 @@ export function createLimiter(db: Db, limits: RateLimits, onError: (error: unkno
   return {
     async count(...counts) {
       const counted = counters(counts);
-      return counted.length === 0 ? null : longestWait(counted, await add(db, counted, Date.now()), Date.now());
+      if (counted.length === 0) return null;
+      const now = Date.now();
+      const remembered = counted.map(({ key }) => refusals.get(key) ?? 0).filter((until) => until > now);
+      if (remembered.length > 0) return secondsUntil(Math.max(...remembered), now);
+      const refused = exceeded(counted, await add(db, counted, now));
+      for (const { key, expire } of refused) refusals.set(key, Number(expire));
+      return refused.length > 0 ? secondsUntil(Math.max(...refused.map(({ expire }) => Number(expire))), now) : null;
     },
     refund(...counts) {
       for (const { key } of counters(counts)) refunds.set(key, (refunds.get(key) ?? 0) + 1);
@@ -94,12 +108,12 @@ function add(db: Db, counters: readonly Counter[], now: number): Promise<Counted
     RETURNING key, points, expire`;
 }
 
-function longestWait(counters: readonly Counter[], counted: readonly Counted[], now: number): number | null {
-  const waits = counted.flatMap(({ key, points, expire }) => {
-    const allowed = counters.find((counter) => counter.key === key)?.points ?? 0;
-    return points > allowed ? [Math.max(1, Math.ceil((Number(expire) - now) / 1000))] : [];
-  });
-  return waits.length > 0 ? Math.max(...waits) : null;
+function exceeded(counters: readonly Counter[], counted: readonly Counted[]): Counted[] {
+  return counted.filter(({ key, points }) => points > (counters.find((counter) => counter.key === key)?.points ?? 0));
+}
+
+function secondsUntil(instant: number, now: number): number {
+  return Math.max(1, Math.ceil((instant - now) / 1000));
 }
 
 async function takeBack(db: Db, refunds: ReadonlyMap<string, number>, now: number): Promise<void> {

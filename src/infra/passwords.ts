@@ -1,5 +1,5 @@
 import { type Argon2Parameters, makeDecoy, parametersOf, sameParameters } from '../lib/argon2.js';
-import { normalizePassword, type PasswordRejection, rejections } from '../lib/password-policy.ts';
+import { canBePassword, normalizePassword, type PasswordRejection, rejections } from '../lib/password-policy.ts';
 import type { BreachedPasswords } from './breached-passwords.ts';
 import { isCommonPassword } from './common-passwords.ts';
 import { createHashingPool, type HashingPool, type HashingSlot } from './password-pool.ts';
@@ -95,15 +95,16 @@ function createKeeper({ parameters, peppers }: PasswordsOptions) {
 
   return (slot: HashingSlot): Omit<PasswordSlot, 'release'> => ({
     async hash(password) {
-      if (!password.isWellFormed()) throw new TypeError('a password has lone surrogates');
+      if (!canBePassword(password)) throw new TypeError('a text that cannot be a password');
       const hash = await slot.hash(normalizePassword(password), parameters, current?.key);
       return { hash, pepperKeyId: current?.id ?? null };
     },
     async verify(password, stored) {
-      // With lone surrogates it was never hashed, but as UTF-8 it could equal a password that was.
-      const opened = password.isWellFormed() ? open(stored) : null;
+      // What never was a password is compared with nothing, as the empty one: normalized it could equal one that was.
+      const possible = canBePassword(password);
+      const opened = possible ? open(stored) : null;
       const { hash, pepper } = opened ?? { hash: decoy, pepper: current?.key };
-      const matches = (await slot.verify(hash, normalizePassword(password), pepper)) && opened !== null;
+      const matches = (await slot.verify(hash, possible ? normalizePassword(password) : '', pepper)) && opened !== null;
       const asNow = opened && sameParameters(opened.cost, parameters) && stored?.pepperKeyId === (current?.id ?? null);
       return { matches, needsRehash: matches && !asNow };
     },

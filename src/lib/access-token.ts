@@ -18,6 +18,7 @@ export type AccessTokenAlgorithm = (typeof ACCESS_TOKEN_ALGORITHMS)[number];
 const TYPE = 'at+jwt';
 /** Longer ones are refused before any work is done. */
 const MAX_LENGTH = 8 * 1024;
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Seconds that clocks of two services may differ. */
 export const CLOCK_LEEWAY_SECONDS = 5;
 
@@ -125,7 +126,7 @@ function hasOurShape(payload: object, { expectedAudience, now }: ExpectedToken):
   const claims = payload as Record<string, unknown>;
   return (
     claims.aud === expectedAudience &&
-    [claims.sub, claims.sid, claims.jti].every((claim) => typeof claim === 'string' && claim !== '') &&
+    [claims.sub, claims.sid, claims.jti].every((claim) => typeof claim === 'string' && UUID.test(claim)) &&
     [claims.iat, claims.exp, claims.auth_time].every((claim) => Number.isSafeInteger(claim)) &&
     (claims.iat as number) <= now.getTime() / 1000 + CLOCK_LEEWAY_SECONDS &&
     Array.isArray(claims.amr)

@@ -10,9 +10,20 @@ export type PasswordRejection = 'TOO_SHORT' | 'TOO_LONG' | 'COMMON' | 'BREACHED'
 /** The longest password, in code points. Longer ones are refused, never truncated. */
 export const MAX_PASSWORD_LENGTH = 256;
 
+/**
+ * No text of this many UTF-16 units comes down to a password that is short enough. Normalizing takes time that grows
+ * with the square of a run of combining marks, so what is longer is never normalized.
+ */
+const MAX_TYPED_LENGTH = 8 * MAX_PASSWORD_LENGTH;
+
 const PRODUCT = 'postern';
 const MAX_DECORATION = 4;
 const DECORATION = /^[\p{N}\p{P}\p{S}\p{Z}]$/u;
+
+/** Whether a text may be looked at as a password at all: it is Unicode, in which no lone surrogate stands, and not endless. */
+export function canBePassword(typed: string): boolean {
+  return typed.length <= MAX_TYPED_LENGTH && typed.isWellFormed();
+}
 
 /**
  * The one form of a password that is measured, hashed and compared: NFC, and nothing else (NIST SP 800-63B-4
@@ -34,6 +45,7 @@ export function rejections(
   { minLength, context }: { readonly minLength: number; readonly context: readonly string[] },
   isCommon: (password: string) => boolean,
 ): PasswordRejection[] {
+  if (password.length > MAX_TYPED_LENGTH) return ['TOO_LONG'];
   // A lone surrogate has no UTF-8 form: every one of them would hash as the same replacement character.
   if (!password.isWellFormed()) return ['REFUSED'];
   const normalized = normalizePassword(password);
@@ -41,7 +53,8 @@ export function rejections(
   if (length > MAX_PASSWORD_LENGTH) return ['TOO_LONG'];
   const found: PasswordRejection[] = [];
   if (length < minLength) found.push('TOO_SHORT');
-  if (isCommon(normalized)) found.push('COMMON');
+  // Full-width letters and the like make no other password of it for somebody who guesses.
+  if (isCommon(normalized) || isCommon(normalized.normalize('NFKC'))) found.push('COMMON');
   if (isSimilar(normalized, context)) found.push('TOO_SIMILAR');
   return found;
 }

@@ -16,9 +16,9 @@ const NOW = Date.UTC(2026, 0, 15, 12);
 const CLAIMS: AccessTokenClaims = {
   iss: 'https://auth.example',
   aud: 'https://api.example',
-  sub: 'a user',
-  sid: 'a session',
-  jti: 'a token',
+  sub: '11111111-1111-4111-8111-111111111111',
+  sid: '22222222-2222-4222-8222-222222222222',
+  jti: '33333333-3333-4333-8333-333333333333',
   iat: NOW / 1000,
   exp: NOW / 1000 + 300,
   auth_time: NOW / 1000 - 60,

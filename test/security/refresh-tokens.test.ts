@@ -399,6 +399,8 @@ describe('T09 refreshing is limited', () => {
     }
     expect((await chainOf(held.sessionId)).filter(({ used }) => !used)).toHaveLength(1);
     await gateway.sql('UPDATE rate_limits SET expire = 1');
+    // A refusal is remembered for a second.
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
     expect(await refusal(refreshToken)).toBe('SessionTokensRefreshed');
     // Nobody else was limited by it.
     expect(await refusal((await holder()).refreshToken)).toBe('SessionTokensRefreshed');
