@@ -135,6 +135,12 @@ describe('the database layer', () => {
     );
     await expect(failing).rejects.toThrow(/division by zero/);
     expect(await gateway.sql('SELECT 1 FROM users WHERE id = $1', [id])).toEqual([]);
+    // Nor is one committed whose failure the work itself did not mind.
+    const careless = database.transaction(async (db) => {
+      await db.execute`INSERT INTO users (id, created_at) VALUES (${id}::uuid, now())`;
+      await db.execute`SELECT 1 / 0`.catch(() => undefined);
+    });
+    await expect(careless).rejects.toThrow(/rolled back/);
     // The connection is whole: the next transaction works.
     expect(await database.transaction((db) => db.query`SELECT 1 AS one`)).toEqual([{ one: 1 }]);
   });

@@ -61,6 +61,7 @@ describe.each(Object.entries(passwordSetters))('a password set by %s', (_name, s
     const sample = Array.from({ length: 100 }, (_, index) => listed[Math.floor((index * listed.length) / 100)] ?? '');
     for (const password of sample) expect(await set(gateway.client(), password)).toContain('COMMON');
     expect(await set(gateway.client(), 'PASSWORD123')).toContain('COMMON');
+    expect(await set(gateway.client(), 'ｐａｓｓｗｏｒｄ１２３')).toContain('COMMON');
   });
 });
 
