@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { BareTask } from './bare.ts';
 import { type Gateway, startGateway } from './gateway.ts';
 import type { Load, LoadResult } from './load.ts';
-import { type Helper, startHelper } from './messages.ts';
+import { type Partner, startPartner } from './messages.ts';
 import type { Person } from './operations.ts';
 import type { RawTask } from './raw.ts';
 import type { Row } from './report.ts';
@@ -17,16 +17,16 @@ export interface BenchOptions {
   readonly profileInto?: string | undefined;
 }
 
-/** What every measure works with: one gateway on one PostgreSQL, and helpers in processes of their own. */
+/** What every measure works with: one gateway on one PostgreSQL, and partners in processes of their own. */
 export interface Bench extends BenchOptions {
   readonly gateway: Gateway;
   /** People with an account, a session token and a JWT. */
   readonly people: Person[];
   /** Sends load. */
-  readonly load: Helper<Load, LoadResult>;
+  readonly load: Partner<Load, LoadResult>;
   /** Sends other load at the same time. */
-  readonly probe: Helper<Load, LoadResult>;
-  readonly raw: Helper<RawTask, number>;
+  readonly probe: Partner<Load, LoadResult>;
+  readonly raw: Partner<RawTask, number>;
   /** Ports of the servers to compare with. */
   readonly bare: Readonly<Record<BareTask['kind'], number>>;
   close(): Promise<void>;
@@ -39,12 +39,12 @@ export type Measure = (bench: Bench) => Promise<{ rows: Row[]; figures: Record<s
 export async function openBench(options: BenchOptions): Promise<Bench> {
   const { databaseUrl, folder, profileInto } = options;
   const gateway = await startGateway({ dataDir: join(folder, 'gateway'), databaseUrl, profileInto });
-  const load = startHelper<Load, LoadResult>('./load.ts');
-  const probe = startHelper<Load, LoadResult>('./load.ts');
-  const raw = startHelper<RawTask, number>('./raw.ts');
+  const load = startPartner<Load, LoadResult>('./load.ts');
+  const probe = startPartner<Load, LoadResult>('./load.ts');
+  const raw = startPartner<RawTask, number>('./raw.ts');
   const servers = {
-    yoga: startHelper<BareTask, number>('./bare.ts'),
-    node: startHelper<BareTask, number>('./bare.ts'),
+    yoga: startPartner<BareTask, number>('./bare.ts'),
+    node: startPartner<BareTask, number>('./bare.ts'),
   };
   const bare = {
     yoga: await servers.yoga.ask({ kind: 'yoga' }),

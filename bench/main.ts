@@ -26,7 +26,7 @@ const begun = performance.now();
 build();
 const folder = await mkdtemp(join(tmpdir(), 'postern-bench-'));
 const database = await startEmbeddedDatabase({ dataDir: join(folder, 'postgres'), log: () => undefined });
-// The gateway and the helpers get the interrupt of a terminal as well; the database must be told.
+// The gateway and the partners get the interrupt of a terminal as well; the database must be told.
 process.once('SIGINT', () => database.stop().finally(() => process.exit(130)));
 const rows: Row[] = [];
 const figures: Record<string, number | null> = {};

@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 /** A process of ours that answers one question after another. */
-export interface Helper<Q, A> {
+export interface Partner<Q, A> {
   ask(question: Q): Promise<A>;
   stop(): Promise<void>;
 }
 
-/** Starts a helper from a TypeScript file of this folder, whose last line calls {@link answer}. */
-export function startHelper<Q extends object, A>(file: string): Helper<Q, A> {
+/** Starts a partner from a TypeScript file of this folder, whose last line calls {@link answer}. */
+export function startPartner<Q extends object, A>(file: string): Partner<Q, A> {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), {
     execArgv: ['--import', 'tsx'],
     serialization: 'advanced',

@@ -7,7 +7,7 @@ export const INTERNAL_ERROR = 'INTERNAL_SERVER_ERROR';
 /** An error as clients may see it, and the HTTP status it asks for, if any. */
 export interface PresentedError {
   readonly error: GraphQLError;
-  readonly status: 400 | 500 | null;
+  readonly status: 400 | 500 | 503 | null;
 }
 
 /**
@@ -19,11 +19,20 @@ export function presentError(error: GraphQLError, id: string, onFault: (fault: E
   const fault = faultBehind(error);
   if (!fault) return presentRefusal(error);
   onFault(fault);
+  const passing = isPassing(fault);
   const masked = new GraphQLError('Something went wrong on our side.', {
     ...(error.path ? { path: error.path } : {}),
-    extensions: { code: INTERNAL_ERROR, id },
+    extensions: { code: passing ? 'UNAVAILABLE' : INTERNAL_ERROR, id },
   });
-  return { error: masked, status: 500 };
+  return { error: masked, status: passing ? 503 : 500 };
+}
+
+// A database that is away, goes away or does not answer in time: connections fail with codes of the system or of
+// PostgreSQL's classes 08 and 57, and pg says in words what it gave up waiting for.
+function isPassing({ code = '', message }: Error & { code?: string }): boolean {
+  return (
+    /^(?:ECONN|EPIPE|ETIMEDOUT|EHOST|ENETUNREACH|08|57)/.test(code) || /timeout|Connection terminated/.test(message)
+  );
 }
 
 /**

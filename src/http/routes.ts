@@ -1,9 +1,13 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Hono } from 'hono';
 import type { App } from '../app.ts';
 import type { Lifecycle } from './server.ts';
 
 /** Verifiers may keep the keys for so long; a new key stands here for twice that before it signs. */
 const JWKS_MAX_AGE_SECONDS = 300;
+
+/** A database that takes longer than this is none to send people to. */
+const READY_WITHIN_MS = 2_000;
 
 /** The routes beside GraphQL. */
 export function createRoutes(app: App, lifecycle: Lifecycle): Hono {
@@ -45,8 +49,10 @@ const cacheable = {
 
 async function isDatabaseReachable({ database }: App): Promise<boolean> {
   try {
-    await database.query`SELECT 1`;
-    return true;
+    return await Promise.race([
+      database.query`SELECT 1`.then(() => true),
+      pause(READY_WITHIN_MS, false, { ref: false }),
+    ]);
   } catch {
     return false;
   }
