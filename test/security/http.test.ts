@@ -598,3 +598,38 @@ describe('the target and the host of a request', () => {
     for (const { text } of [cookie, jwt, discovery]) expect(text).not.toMatch(/evil/);
   });
 });
+
+describe('a request with thousands of headers', () => {
+  // Defence: server.maxHeadersCount in src/http/server.ts. By default Node leaves out all beyond two thousand.
+  const FLOOD = Array.from({ length: 2_100 }, () => 'a:');
+
+  test('hides no second credential and no foreign origin behind them', async () => {
+    const held = await signUp(plain.client(), newPerson());
+    const body = '{"query":"{ currentUser { __typename } }"}';
+    const head = ['Content-Type: application/json', `Content-Length: ${body.length}`, `X-Session-Token: ${held.token}`];
+    const twice = wire('POST /graphql', [...head, ...FLOOD, 'Authorization: Bearer another'], body);
+    const foreign = wire('POST /graphql', [...head, ...FLOOD, 'Origin: https://evil.example'], body);
+    expect((await exchange(plain.url, twice)).statuses).toEqual([400]);
+    expect((await exchange(plain.url, foreign)).statuses).toEqual([403]);
+  });
+
+  test('cannot put an address of its own before the one that the trusted proxy adds at the end (L05)', async () => {
+    const person = newPerson();
+    const body = JSON.stringify({ query: SIGN_UP, variables: { input: person } });
+    const head = [
+      'Content-Type: application/json',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      'X-Forwarded-For: 66.66.66.66',
+    ];
+    const { statuses } = await exchange(
+      plain.url,
+      wire('POST /graphql', [...head, ...FLOOD, 'X-Forwarded-For: 7.7.7.7'], body),
+    );
+    expect(statuses).toEqual([200]);
+    const rows = await plain.sql(
+      'SELECT s.ip_address FROM sessions s JOIN emails e ON e.user_id = s.user_id WHERE e.address = $1',
+      [person.email],
+    );
+    expect(rows).toEqual([{ ip_address: '7.7.7.7' }]);
+  });
+});
