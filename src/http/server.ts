@@ -51,7 +51,7 @@ export async function listen(host: string, port: number): Promise<HttpServer> {
   server.maxConnections = 10_000;
   // Their size is bounded; by default Node would also leave out, without a word, all beyond two thousand.
   server.maxHeadersCount = 0;
-  // Without a listener Node would hand TRACE-like upgrades to the socket; none is offered here.
+  // This is no proxy: a tunnel that is asked for is closed.
   server.on('connect', (_request, socket) => socket.destroy());
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

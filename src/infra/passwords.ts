@@ -36,7 +36,7 @@ export interface Passwords {
 export interface PasswordSlot {
   /**
    * Hashes a password with the current parameters and pepper.
-   * @throws TypeError for text with lone surrogates, which {@link Passwords.refuse} refuses
+   * @throws TypeError for text that {@link Passwords.refuse} refuses unseen: endless, or with lone surrogates
    */
   hash(password: string): Promise<PasswordHash>;
   /**

@@ -20,7 +20,7 @@ const PRODUCT = 'postern';
 const MAX_DECORATION = 4;
 const DECORATION = /^[\p{N}\p{P}\p{S}\p{Z}]$/u;
 
-/** Whether a text may be looked at as a password at all: it is Unicode, in which no lone surrogate stands, and not endless. */
+/** Whether a text may be looked at as a password at all: it is Unicode, without lone surrogates, and not endless. */
 export function canBePassword(typed: string): boolean {
   return typed.length <= MAX_TYPED_LENGTH && typed.isWellFormed();
 }
