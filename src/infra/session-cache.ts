@@ -5,6 +5,9 @@ interface Entry {
   readonly session: { readonly id: string; readonly userId: string };
 }
 
+/** Stands among ids for all of them. */
+const EVERYBODY = '*';
+
 /** Remembers who is recognised by which token, as long as changes are heard. */
 export interface SessionCache<E extends Entry> {
   /** The remembered entry of a key, or the loaded one; null is never remembered. */
@@ -18,8 +21,8 @@ export interface SessionCache<E extends Entry> {
 /**
  * A cache by key (a token's hash or a session's id) whose entries are dropped by session or person.
  *
- * An entry that was read before a change, and arrives after it, is handed out once and not remembered: each read notes
- * the count of changes before it begins.
+ * An entry that was read before a change of it, and arrives after that, is handed out once and not remembered: each read
+ * keeps a list of what was dropped since it began.
  * @param isTrusted asked at each read: while it says no, nothing is answered from memory or remembered
  */
 export function createSessionCache<E extends Entry>(options: {
@@ -32,7 +35,7 @@ export function createSessionCache<E extends Entry>(options: {
     max: options.max,
     dispose: (entry, key) => unlink(entry, key),
   });
-  let changes = 0;
+  const reads = new Set<Set<string>>();
 
   function link(entry: E, key: string): void {
     const { id, userId } = entry.session;
@@ -51,8 +54,12 @@ export function createSessionCache<E extends Entry>(options: {
     if (sessions?.size === 0) sessionsByUser.delete(userId);
   }
 
+  function noteDrop(what: string): void {
+    for (const dropped of reads) dropped.add(what);
+  }
+
   function dropSession(id: string): void {
-    changes += 1;
+    noteDrop(id);
     for (const key of [...(keysBySession.get(id) ?? [])]) entries.delete(key);
   }
 
@@ -60,25 +67,34 @@ export function createSessionCache<E extends Entry>(options: {
     async get(key, load) {
       const remembered = options.isTrusted() ? entries.get(key) : undefined;
       if (remembered) return remembered;
-      const before = changes;
-      const loaded = await load();
-      if (loaded && changes === before && options.isTrusted()) {
-        entries.set(key, loaded);
-        link(loaded, key);
+      const dropped = new Set<string>();
+      reads.add(dropped);
+      try {
+        const loaded = await load();
+        if (loaded && options.isTrusted() && !concerns(dropped, loaded)) {
+          entries.set(key, loaded);
+          link(loaded, key);
+        }
+        return loaded;
+      } finally {
+        reads.delete(dropped);
       }
-      return loaded;
     },
     dropSession,
     dropUser(id) {
-      changes += 1;
+      noteDrop(id);
       for (const session of [...(sessionsByUser.get(id) ?? [])]) dropSession(session);
     },
     dropAll() {
-      changes += 1;
+      noteDrop(EVERYBODY);
       entries.clear();
     },
     get size() {
       return entries.size;
     },
   };
+}
+
+function concerns(dropped: ReadonlySet<string>, { session }: Entry): boolean {
+  return dropped.has(EVERYBODY) || dropped.has(session.id) || dropped.has(session.userId);
 }

@@ -50,6 +50,36 @@ describe('a session cache', () => {
     expect(loads).toEqual(['token', 'jwt', 'other', 'token', 'jwt']);
   });
 
+  test('remembers what was read while somebody else changed, and not what changed itself', async () => {
+    const { cache, get, loads } = newCache();
+    const during = (change: () => void) => async () => {
+      change();
+      return entry('one', 'ada');
+    };
+    await cache.get(
+      'calm',
+      during(() => [cache.dropSession('two'), cache.dropUser('bob')]),
+    );
+    await cache.get(
+      'session',
+      during(() => cache.dropSession('one')),
+    );
+    await cache.get(
+      'user',
+      during(() => cache.dropUser('ada')),
+    );
+    await cache.get(
+      'all',
+      during(() => cache.dropAll()),
+    );
+    await cache.get(
+      'fresh',
+      during(() => cache.dropUser('bob')),
+    );
+    for (const key of ['session', 'user', 'all', 'fresh']) await get(key, null);
+    expect(loads).toEqual(['session', 'user', 'all']);
+  });
+
   test('forgets every session of a person, and of nobody else', async () => {
     const { cache, get, loads } = newCache();
     await get('one', entry('one', 'ada'));
