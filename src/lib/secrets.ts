@@ -2,9 +2,10 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 
 /**
  * The kinds of opaque tokens. The prefix names the kind, so that one kind is never looked up as another and a leaked
- * token can be told by a scanner.
+ * token can be told by a scanner. A `handle` is what a client holds while a code is on its way, a `link` is what stands
+ * in the link of a mail.
  */
-export const TOKEN_PREFIX = { session: 'ps_', refresh: 'pr_', login: 'pl_' } as const;
+export const TOKEN_PREFIX = { session: 'ps_', refresh: 'pr_', login: 'pl_', handle: 'ph_', link: 'pk_' } as const;
 export type TokenKind = keyof typeof TOKEN_PREFIX;
 
 const BODY = /^[A-Za-z0-9_-]{43}$/;

@@ -21,6 +21,17 @@ describe('makeToken', () => {
   });
 });
 
+describe('the kinds of tokens', () => {
+  test('are told by their first three characters, each by its own', () => {
+    expect(TOKEN_PREFIX).toEqual({ session: 'ps_', refresh: 'pr_', login: 'pl_', handle: 'ph_', link: 'pk_' });
+    expect(new Set(Object.values(TOKEN_PREFIX)).size).toBe(KINDS.length);
+  });
+
+  test('of handle and link survive a URL unchanged', () => {
+    for (const made of [makeToken('handle'), makeToken('link')]) expect(encodeURIComponent(made)).toBe(made);
+  });
+});
+
 describe('isToken', () => {
   test('takes one spelling of a token only, though four decode to the same bits', () => {
     fc.assert(

@@ -1,0 +1,54 @@
+import { parseRate, type Rate } from './rate.ts';
+
+/** Every limit: its name, its rate, what is counted. `perAddress` means the client's IPv4 address or IPv6 /64. */
+export const LIMITS = {
+  passwordPerAccount: { rate: '10/15m', counts: 'tries of the password of one account' },
+  passwordPerAddress: { rate: '60/1m', counts: 'logins by password from one address' },
+  passwordOverall: { rate: 'off', counts: 'all logins by password' },
+  signUpPerAddress: { rate: '60/1m', counts: 'sign-ups from one address' },
+  continueLoginPerAddress: { rate: '120/1m', counts: 'unfinished logins carried on from one address' },
+  refreshPerSession: { rate: '30/5m', counts: 'refreshes of one session' },
+  refreshPerAddress: { rate: '300/5m', counts: 'refreshes from one address' },
+  codePerAccount: { rate: '10/15m', counts: 'tries of the codes of one recipient' },
+  codePerAddress: { rate: '60/1m', counts: 'tries of codes and links from one address' },
+  mailPerRecipient: {
+    rate: '3/1h',
+    counts:
+      'messages of one purpose, of those that anybody can ask for, to one recipient; beyond it the answer is the same and nothing is sent',
+  },
+  mailPerAddress: { rate: '10/1h', counts: 'such messages asked for from one address; beyond it likewise' },
+  requestPerAddress: { rate: '60/1m', counts: 'requests for codes, links and resets from one address' },
+  changePerAccount: { rate: '60/15m', counts: 'changes of one account by its owner' },
+} as const;
+export type LimitName = keyof typeof LIMITS;
+/** Null: nothing is counted. */
+export type RateLimits = Readonly<Record<LimitName, Rate | null>>;
+
+/**
+ * Reads overrides as the setting writes them: a JSON object of rates by name, or `off` for all.
+ * @returns every limit, or what is wrong
+ */
+export function parseRateLimits(text: string): RateLimits | string {
+  const overrides = text === 'off' ? {} : parseJsonObject(text);
+  if (!overrides) return 'is neither `off` nor a JSON object of limits by name';
+  const unknown = Object.keys(overrides).find((name) => !Object.hasOwn(LIMITS, name));
+  if (unknown !== undefined) return `knows no limit ${unknown}; there are ${Object.keys(LIMITS).join(', ')}`;
+  const limits: Record<string, Rate | null> = {};
+  for (const [name, { rate }] of Object.entries(LIMITS)) {
+    const written = text === 'off' ? 'off' : Object.hasOwn(overrides, name) ? overrides[name] : rate;
+    limits[name] = typeof written === 'string' && written !== 'off' ? parseRate(written) : null;
+    if (!limits[name] && written !== 'off') return `has no rate such as 10/15m, or off, for ${name}`;
+  }
+  return limits as RateLimits;
+}
+
+function parseJsonObject(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
+  } catch {
+    return null;
+  }
+}
