@@ -1,7 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { lexicographicSortSchema, printSchema } from 'graphql';
-import { DEFAULT_RATE_LIMITS, describeSettings } from './src/config.ts';
+import { describeSettings } from './src/config.ts';
 import { schema } from './src/graphql/schema.ts';
+import { LIMITS } from './src/lib/rate-limits.ts';
 
 /** The SDL of the schema, sorted, so that a change shows as what it is. */
 function schemaPage(): string {
@@ -26,8 +27,8 @@ function settingsTable(): string {
 }
 
 function limitsTable(): string {
-  const rows = Object.entries(DEFAULT_RATE_LIMITS).map(([name, rate]) => `| \`${name}\` | \`${rate}\` |`);
-  return ['| limit | default |', '| --- | --- |', ...rows].join('\n');
+  const rows = Object.entries(LIMITS).map(([name, { rate, counts }]) => `| \`${name}\` | \`${rate}\` | ${counts} |`);
+  return ['| limit | default | what it counts |', '| --- | --- | --- |', ...rows].join('\n');
 }
 
 /** Puts text between the markers of that name. */

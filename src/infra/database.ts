@@ -119,6 +119,8 @@ function openPool(url: string, max: number, settings: string[], onError: (error:
   const config: pg.PoolConfig & { pipeline: boolean } = {
     connectionString: url,
     max,
+    // Kept for good: a new one costs tens of milliseconds on a busy machine, which is when it would be made.
+    min: max,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: QUERY_TIMEOUT_MS,
     keepAlive: true,
@@ -131,5 +133,11 @@ function openPool(url: string, max: number, settings: string[], onError: (error:
   // listener on each of them, idle or not, the news would end the process.
   pool.on('error', onError);
   pool.on('connect', (client) => client.on('error', onError));
+  // What cannot be connected yet is connected at its use, and whoever uses it is told.
+  for (let n = 0; n < max; n += 1)
+    pool
+      .connect()
+      .then((client) => client.release())
+      .catch(() => undefined);
   return pool;
 }

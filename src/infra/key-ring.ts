@@ -28,8 +28,8 @@ export interface KeyRing {
   find(kid: string): Key | null;
   /** The public halves (RFC 7517 §5). */
   publicKeys(): readonly JWK[];
-  /** Reads the keys again. */
-  reload(): Promise<void>;
+  /** Reads the keys again. True if they are others than before. */
+  reload(): Promise<boolean>;
 }
 
 /** Loads the keys; {@link KeyRing.reload} follows later changes. */
@@ -37,21 +37,23 @@ export async function createKeyRing(load: () => Promise<readonly StoredKey[]>): 
   let keys = new Map<string, Key>();
   let last: Promise<unknown> = Promise.resolve();
 
-  async function read(): Promise<void> {
+  async function read(): Promise<boolean> {
     const stored = await load();
+    const before = keys;
     keys = new Map(
       await Promise.all(
         stored.map(async (key) => {
-          const { publicKey, privateKey } = keys.get(key.kid) ?? (await ready(key));
+          const { publicKey, privateKey } = before.get(key.kid) ?? (await ready(key));
           const { kid, algorithm, publicJwk, signsAt } = key;
           return [kid, { kid, algorithm, publicJwk, signsAt, publicKey, privateKey }] as const;
         }),
       ),
     );
+    return keys.size !== before.size || stored.some(({ kid }) => !before.has(kid));
   }
 
   // One after the other: of two at once, the one that read earlier must not have the last word.
-  function reload(): Promise<void> {
+  function reload(): Promise<boolean> {
     const turn = last.then(read);
     last = turn.catch(() => undefined);
     return turn;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { LimitName, RateLimits } from '../config.ts';
+import type { LimitName, RateLimits } from '../lib/rate-limits.ts';
 import type { Db } from './database.ts';
 
 /** One thing that a limit counts for: an account's identifier, a client's address, a session. */
@@ -22,6 +22,13 @@ export interface Limiter {
    * it is written a moment later, together with others.
    */
   refund(...counts: readonly Count[]): void;
+  /**
+   * Forgets what was counted for each, whoever it was. For an account whose owner has just shown that it is theirs in
+   * another way. Another instance may refuse them a second longer.
+   */
+  forget(...counts: readonly Count[]): Promise<void>;
+  /** The row of `rate_limits` that counts for this; null where nothing does. */
+  rowOf(count: Count): string | null;
   /** Writes what is not written yet. */
   close(): Promise<void>;
 }
@@ -81,6 +88,13 @@ export function createLimiter(db: Db, limits: RateLimits, onError: (error: unkno
       for (const { key } of counters(counts)) refunds.set(key, (refunds.get(key) ?? 0) + 1);
       refundTimer ??= setTimeout(() => writeRefunds().catch(onError), REFUND_EVERY_MS).unref();
     },
+    async forget(...counts) {
+      const keys = counters(counts).map(({ key }) => key);
+      for (const key of keys) refunds.delete(key);
+      await db.execute`DELETE FROM rate_limits WHERE key = ANY(${keys})`;
+      for (const key of keys) refusals.delete(key);
+    },
+    rowOf: (count) => counters([count])[0]?.key ?? null,
     async close() {
       clearInterval(clearTimer);
       await writeRefunds().catch(onError);

@@ -15,6 +15,10 @@ const SECRET_KEYS = [
   'variables',
 ];
 
+/** Lines are written together: a system call for each was an eighth of what a refused request costs. */
+const BUFFERED_BYTES = 8 * 1024;
+const FLUSH_EVERY_MS = 100;
+
 /**
  * Makes the logger: JSON lines on stdout, or readable ones on a terminal.
  * @param destination where the JSON lines go instead
@@ -34,7 +38,10 @@ export function createLogger(level: string, destination?: { write(line: string):
         ...options,
         transport: { target: 'pino-pretty', options: { translateTime: 'HH:MM:ss.l', singleLine: true } },
       })
-    : pino(options);
+    : pino(
+        options,
+        pino.destination({ dest: 1, sync: false, minLength: BUFFERED_BYTES, periodicFlush: FLUSH_EVERY_MS }),
+      );
 }
 
 // What is logged of an error: messages of the database may quote values (`detail`), so only what cannot is kept.

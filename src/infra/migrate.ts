@@ -4,6 +4,7 @@
  */
 import pg from 'pg';
 import { hasCode, MigrationError, withoutTrace } from './migrate/errors.ts';
+import { areJobTablesUpToDate, installJobTables } from './migrate/job-tables.ts';
 import { listForEngine, type Migration, readMigrations, readSchema } from './migrate/migrations.ts';
 import { isUpToDate, readRecord, refuseFailed } from './migrate/record.ts';
 import { FILTERS, withEngine } from './migrate/schema-engine.ts';
@@ -18,8 +19,8 @@ const MIGRATION_LOCK = 72_707_370;
 const LOCK_TIMEOUT_MS = 60_000;
 
 /**
- * Brings a database to the schema of this version. Several instances may do so at once: one works, the others wait.
- * Costs one SELECT when there is nothing to do.
+ * Brings a database to the schema of this version, the tables of the jobs included. Several instances may do so at
+ * once: one works, the others wait. Costs two SELECTs when there is nothing to do.
  *
  * @param databaseUrl connection string; its user must own the schema when there is something to apply
  * @param log receives a sentence for each thing an operator may want to know
@@ -34,10 +35,15 @@ export async function migrate(databaseUrl: string, log: Log): Promise<string[]> 
   connection.on('error', () => undefined);
   await connection.connect();
   try {
-    if (isUpToDate(migrations, await readRecord(connection))) return [];
+    if (isUpToDate(migrations, await readRecord(connection)) && (await areJobTablesUpToDate(connection))) return [];
     // Session level, so the lock ends with this connection, however this ends.
     await lock(connection, log);
-    return await applyLocked(databaseUrl, connection, migrations, log);
+    const applied = await applyLocked(databaseUrl, connection, migrations, log);
+    if (!(await areJobTablesUpToDate(connection))) {
+      await installJobTables(databaseUrl);
+      log('made the tables of the jobs');
+    }
+    return applied;
   } finally {
     await connection.end();
   }

@@ -26,6 +26,8 @@ export interface Passwords {
     password: string,
     context: { readonly minLength: number; readonly words: readonly string[] },
   ): Promise<PasswordRejection[]>;
+  /** Whether a password is in a known breach; false where nobody is asked, or nobody answers. */
+  isBreached(password: string): Promise<boolean>;
   /** A place to hash in, or null at once when hashing is saturated. To be taken before any database work. */
   reserve(): PasswordSlot | null;
   /** Waits for the work that was begun, and ends the threads. */
@@ -64,13 +66,16 @@ export interface PasswordsOptions {
 export function createPasswords(options: PasswordsOptions): Passwords {
   const { isBreached, pool = createHashingPool() } = options;
   const keeper = createKeeper(options);
+  const isKnownBreached = async (password: string) =>
+    isBreached !== undefined && (await isBreached(normalizePassword(password))) === 'breached';
 
   return {
     async refuse(password, { minLength, words }) {
       const found = rejections(password, { minLength, context: words }, isCommonPassword);
-      if (found.length > 0 || !isBreached) return found;
-      return (await isBreached(normalizePassword(password))) === 'breached' ? ['BREACHED'] : [];
+      if (found.length > 0) return found;
+      return (await isKnownBreached(password)) ? ['BREACHED'] : [];
     },
+    isBreached: isKnownBreached,
     reserve() {
       const slot = pool.reserve();
       return slot && { ...keeper(slot), release: slot.release };

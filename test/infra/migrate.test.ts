@@ -163,6 +163,8 @@ describe('the migrations', () => {
 
       expect(await heardAfter(`INSERT INTO users (id, created_at) VALUES ('${ada}', now())`)).toEqual([]);
       expect(await heardAfter("UPDATE users SET name = 'Ada'")).toEqual([`user:${ada}`]);
+      expect(await heardAfter('UPDATE users SET last_login_at = now()')).toEqual([]);
+      expect(await heardAfter('UPDATE users SET disabled_at = now(), last_login_at = now()')).toEqual([`user:${ada}`]);
       expect(await heardAfter(addEmail(email, 'ada@example.com'))).toEqual([`user:${ada}`]);
       expect(await heardAfter('UPDATE emails SET verified_at = now()')).toEqual([`user:${ada}`]);
       expect(await heardAfter('DELETE FROM emails')).toEqual([`user:${ada}`]);

@@ -2,7 +2,7 @@
 export const SERVER_SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
-  max_connections: '100',
+  max_connections: '200',
   // What was acknowledged must survive the loss of every process.
   fsync: 'on',
   synchronous_commit: 'on',
