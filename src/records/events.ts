@@ -7,7 +7,16 @@ export interface EventSource {
   readonly userAgent: string | null;
 }
 
-/** Writes events in the order in which they happened. */
+/**
+ * Takes out of the events of a person who is gone what could still tell who it was: addresses, clients, particulars.
+ * That something happened, and when, stays.
+ */
+export async function anonymize(db: Db, userId: string): Promise<void> {
+  await db.execute`
+    UPDATE events SET ip_address = NULL, user_agent = NULL, data = '{}'::jsonb WHERE user_id = ${userId}::uuid`;
+}
+
+/** Writes events in the order in which they happened. Those of a person who is gone are anonymous from the start. */
 export async function append(db: Db, events: readonly AuthEvent[], source: EventSource, at: Date): Promise<void> {
   if (events.length === 0) return;
   const rows = events.map(({ kind, userId, ...rest }) => {
@@ -16,8 +25,12 @@ export async function append(db: Db, events: readonly AuthEvent[], source: Event
   });
   await db.execute`
     INSERT INTO events (at, kind, user_id, session_id, ip_address, user_agent, data)
-    SELECT ${at}, kind, user_id, session_id, ${source.ipAddress}, ${source.userAgent}, data
-    FROM ROWS FROM (jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS (kind text, user_id uuid, session_id uuid, data jsonb))
-      WITH ORDINALITY AS event (kind, user_id, session_id, data, position)
+    SELECT ${at}, kind, user_id, session_id, CASE WHEN known THEN ${source.ipAddress} END,
+      CASE WHEN known THEN ${source.userAgent} END, CASE WHEN known THEN data ELSE '{}'::jsonb END
+    FROM (
+      SELECT event.*, event.user_id IS NULL OR EXISTS (SELECT 1 FROM users WHERE id = event.user_id) AS known
+      FROM ROWS FROM (jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS (kind text, user_id uuid, session_id uuid, data jsonb))
+        WITH ORDINALITY AS event (kind, user_id, session_id, data, position)
+    ) AS events
     ORDER BY position`;
 }

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Db } from '../infra/database.ts';
+import type { EmailAddress } from '../lib/email-address.ts';
+import type { PhoneNumber } from '../lib/phone-number.ts';
 import type { AuthenticationMethod, CredentialKind } from './sessions.ts';
 
 /** Which way in a login came. */
-export type LoginPurpose = 'SIGN_UP' | 'PASSWORD';
+export type LoginPurpose = 'SIGN_UP' | 'PASSWORD' | 'CODE' | 'PASSWORD_RESET';
 
 /** A login between the first proof and the session. */
 export interface PendingLogin {
@@ -14,26 +16,92 @@ export interface PendingLogin {
   readonly methods: readonly AuthenticationMethod[];
   /** Names the password that the account had as the login began. */
   readonly passwordChangedAt: Date | null;
+  /** The address that it was begun with, or that was put in its place. */
+  readonly email: EmailAddress | null;
+  /** The number that it was begun with. */
+  readonly phone: PhoneNumber | null;
+  /** What somebody signed up with, sealed, as long as no account could be made of it. */
+  readonly sealedSignUp: string | null;
   readonly expiresAt: Date;
+}
+
+/** A login that is stored. */
+export interface StoredLogin extends PendingLogin {
+  readonly id: string;
+  /** The stage where it last stopped. */
+  readonly stage: string;
 }
 
 /** Keeps a login that still asks for something. */
 export async function store(
   db: Db,
-  login: PendingLogin & { tokenHash: Buffer; ipAddress: string | null; userAgent: string | null; now: Date },
+  login: StoredLogin & { tokenHash: Buffer; ipAddress: string | null; userAgent: string | null; now: Date },
 ): Promise<void> {
   await db.execute`
-    INSERT INTO pending_logins (id, token_hash, purpose, user_id, credential, methods, password_changed_at, ip_address, user_agent, created_at, expires_at)
-    VALUES (${randomUUID()}::uuid, ${login.tokenHash}, ${login.purpose}, ${login.userId}::uuid, ${login.credential}::credential_kind,
-      ${JSON.stringify(login.methods)}::jsonb, ${login.passwordChangedAt}, ${login.ipAddress}, ${login.userAgent}, ${login.now}, ${login.expiresAt})`;
+    INSERT INTO pending_logins (id, token_hash, purpose, user_id, credential, methods, password_changed_at, email, phone,
+      sealed_sign_up, stage, ip_address, user_agent, created_at, expires_at)
+    VALUES (${login.id}::uuid, ${login.tokenHash}, ${login.purpose}, ${login.userId}::uuid, ${login.credential}::credential_kind,
+      ${JSON.stringify(login.methods)}::jsonb, ${login.passwordChangedAt}, ${login.email}, ${login.phone}, ${login.sealedSignUp},
+      ${login.stage}, ${login.ipAddress}, ${login.userAgent}, ${login.now}, ${login.expiresAt})`;
+}
+
+/** Makes the id of a login that is about to be stored. */
+export function newId(): string {
+  return randomUUID();
 }
 
 /** Finds a login that is neither over nor too old. */
-export async function find(db: Db, tokenHash: Buffer, now: Date): Promise<(PendingLogin & { id: string }) | null> {
-  const [login] = await db.query<PendingLogin & { id: string }>`
-    SELECT id, purpose, user_id AS "userId", credential, methods, password_changed_at AS "passwordChangedAt", expires_at AS "expiresAt"
+export async function find(db: Db, tokenHash: Buffer, now: Date): Promise<StoredLogin | null> {
+  const [login] = await db.query<StoredLogin>`
+    SELECT id, purpose, user_id AS "userId", credential, methods, password_changed_at AS "passwordChangedAt", email, phone,
+      sealed_sign_up AS "sealedSignUp", stage, expires_at AS "expiresAt"
     FROM pending_logins WHERE token_hash = ${tokenHash} AND completed_at IS NULL AND expires_at > ${now}`;
   return login ?? null;
+}
+
+/** Finds the login that a challenge belongs to, if it is neither over nor too old. */
+export async function findById(db: Db, id: string, now: Date): Promise<StoredLogin | null> {
+  const [login] = await db.query<StoredLogin>`
+    SELECT id, purpose, user_id AS "userId", credential, methods, password_changed_at AS "passwordChangedAt", email, phone,
+      sealed_sign_up AS "sealedSignUp", stage, expires_at AS "expiresAt"
+    FROM pending_logins WHERE id = ${id}::uuid AND completed_at IS NULL AND expires_at > ${now}`;
+  return login ?? null;
+}
+
+/** Locks a login until the transaction ends. */
+export async function lock(db: Db, id: string): Promise<void> {
+  await db.query`SELECT 1 FROM pending_logins WHERE id = ${id}::uuid FOR UPDATE`;
+}
+
+/** Notes the stage where a login stops. False if it stopped there before: of two at once, one enters. */
+export async function stopAt(db: Db, id: string, stage: string): Promise<boolean> {
+  const stopped = await db.execute`
+    UPDATE pending_logins SET stage = ${stage} WHERE id = ${id}::uuid AND completed_at IS NULL AND stage <> ${stage}`;
+  return stopped === 1;
+}
+
+/** Adds to what was proven. */
+export async function addMethod(db: Db, id: string, method: AuthenticationMethod): Promise<void> {
+  await db.execute`
+    UPDATE pending_logins SET methods = methods || ${JSON.stringify([method])}::jsonb
+    WHERE id = ${id}::uuid AND completed_at IS NULL`;
+}
+
+/** Puts another address in the place of the one that a login waits for, and perhaps the account that was made of it. */
+export async function setEmail(
+  db: Db,
+  id: string,
+  to: Pick<PendingLogin, 'email' | 'userId' | 'passwordChangedAt'>,
+): Promise<void> {
+  await db.execute`
+    UPDATE pending_logins SET email = ${to.email}, user_id = ${to.userId}::uuid, password_changed_at = ${to.passwordChangedAt}
+    WHERE id = ${id}::uuid AND completed_at IS NULL`;
+}
+
+/** Lets a login go on with the password that its owner set in its course. */
+export async function setPasswordChangedAt(db: Db, id: string, passwordChangedAt: Date): Promise<void> {
+  await db.execute`
+    UPDATE pending_logins SET password_changed_at = ${passwordChangedAt} WHERE id = ${id}::uuid AND completed_at IS NULL`;
 }
 
 /** Uses a login up. False if it was used, or is too old: of fifty at once, one gets true. */
@@ -42,4 +110,16 @@ export async function complete(db: Db, id: string, now: Date): Promise<boolean> 
     UPDATE pending_logins SET completed_at = ${now}
     WHERE id = ${id}::uuid AND completed_at IS NULL AND expires_at > ${now}`;
   return completed === 1;
+}
+
+/** Ends every login of a person that is not finished, or all but one. */
+export async function endAll(db: Db, userId: string, now: Date, except: string | null = null): Promise<void> {
+  await db.execute`
+    UPDATE pending_logins SET completed_at = ${now}
+    WHERE user_id = ${userId}::uuid AND completed_at IS NULL AND id IS DISTINCT FROM ${except}::uuid`;
+}
+
+/** Removes logins that only look like one and name an address or number of a person who leaves. */
+export async function forget(db: Db, emails: readonly string[], phone: string | null): Promise<void> {
+  await db.execute`DELETE FROM pending_logins WHERE user_id IS NULL AND (email = ANY(${emails}) OR phone = ${phone})`;
 }

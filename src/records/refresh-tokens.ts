@@ -16,6 +16,21 @@ export async function start(
     VALUES (${randomUUID()}::uuid, ${sessionId}::uuid, ${tokenHash}, ${now}, ${expiresAt})`;
 }
 
+/** Ends the chain of a session, whatever is made of it at the same moment. Its tokens are known no more. */
+export async function endChain(db: Db, sessionId: string): Promise<void> {
+  let ended: number;
+  do {
+    // It waits for a token that is just being used, and does not see the successor: that is for the next round.
+    ended = await db.execute`DELETE FROM refresh_tokens WHERE session_id = ${sessionId}::uuid`;
+  } while (ended > 0);
+}
+
+/** Ends the chains of all sessions of a person. */
+export async function endAllOf(db: Db, userId: string): Promise<void> {
+  await db.execute`
+    DELETE FROM refresh_tokens WHERE session_id IN (SELECT id FROM sessions WHERE user_id = ${userId}::uuid)`;
+}
+
 /** Whose chain a token belongs to, whatever has become of the token. */
 export async function sessionOf(db: Db, tokenHash: Buffer): Promise<string | null> {
   const [row] = await db.query<{ session_id: string }>`

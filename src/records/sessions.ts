@@ -1,5 +1,6 @@
 import type { SessionEndReason } from '../events.ts';
 import type { Db } from '../infra/database.ts';
+import { addressKey } from '../lib/client-address.ts';
 import type { User } from './users.ts';
 
 /** Sessions of one person that may live at once; opening one more ends the oldest. */
@@ -86,16 +87,17 @@ export function accessTokenSubject(session: Session) {
  * comes second and finds the new session to revoke; and of two logins at once the second sees what the first opened.
  *
  * @param session `passwordChangedAt` names the password that the account had as the login began, null for none
- * @returns whose session it is and the ids of older ones that had to make room, or null if none was opened
+ * @returns whose session it is, the ids of older ones that had to make room, and whether the person was never seen with
+ * this client from this address before (not so for a first session); null if none was opened
  */
 export async function open(
   db: Db,
   session: Session & { readonly tokenHash: Buffer | null; readonly passwordChangedAt: Date | null },
-): Promise<{ user: User; ended: string[] } | null> {
+): Promise<{ user: User; ended: string[]; newDevice: boolean } | null> {
   const { id, userId, passwordChangedAt, createdAt: now } = session;
   const byPassword = session.methods.some(({ method }) => method === 'PASSWORD');
   const locked = db.query`SELECT 1 FROM users WHERE id = ${userId}::uuid FOR UPDATE`;
-  const opened = db.query<UserRow & { ended: string[] | null }>`
+  const opened = db.query<UserRow & { ended: string[] | null; seen: boolean; seen_from: (string | null)[] | null }>`
     WITH password AS (
       UPDATE passwords SET consecutive_attempts = CASE WHEN ${byPassword} THEN 0 ELSE consecutive_attempts END
       WHERE user_id = ${userId}::uuid AND changed_at = ${passwordChangedAt}::timestamptz RETURNING user_id
@@ -116,14 +118,20 @@ export async function open(
     ), ended AS (
       UPDATE sessions SET ended_at = ${now}, end_reason = 'REVOKED' WHERE id IN (SELECT id FROM crowded) RETURNING id
     )
-    SELECT u.id AS user_id, u.created_at AS user_created_at, u.name, u.username, u.roles, u.last_login_at,
+    SELECT u.id AS user_id, u.created_at AS user_created_at, u.name, u.username, u.roles,
       e.address AS email, e.verified_at IS NOT NULL AS email_verified,
       EXISTS (SELECT 1 FROM passwords p WHERE p.user_id = u.id) AS has_password,
       EXISTS (SELECT 1 FROM authenticators a WHERE a.user_id = u.id AND a.kind IN ('TOTP', 'PASSKEY')) AS has_mfa,
-      (SELECT array_agg(id::text) FROM ended) AS ended
+      (SELECT array_agg(id::text) FROM ended) AS ended,
+      EXISTS (SELECT 1 FROM sessions s WHERE s.user_id = u.id) AS seen,
+      (SELECT array_agg(DISTINCT s.ip_address) FROM sessions s
+        WHERE s.user_id = u.id AND s.user_agent IS NOT DISTINCT FROM ${session.userAgent}) AS seen_from
     FROM users u JOIN opened ON opened.user_id = u.id LEFT JOIN emails e ON e.user_id = u.id AND e.is_primary`;
   const [, [row]] = await Promise.all([locked, opened]);
-  return row ? { user: { ...userFrom(row), lastLoginAt: now }, ended: row.ended ?? [] } : null;
+  if (!row) return null;
+  const from = addressKey(session.ipAddress ?? '');
+  const known = row.seen_from?.some((address) => addressKey(address ?? '') === from) ?? false;
+  return { user: userFrom(row), ended: row.ended ?? [], newDevice: row.seen && !known };
 }
 
 /** Finds a session by the hash of its opaque token. */
@@ -159,6 +167,51 @@ export async function end(db: Db, id: string, reason: SessionEndReason, now: Dat
 }
 
 /**
+ * Ends all sessions of a person, or all but one.
+ * @returns the ids of those that were not over yet
+ */
+export async function endAll(
+  db: Db,
+  userId: string,
+  reason: SessionEndReason,
+  now: Date,
+  except: string | null = null,
+): Promise<string[]> {
+  const ended = await db.query<{ id: string }>`
+    UPDATE sessions SET ended_at = ${now}, end_reason = ${reason}::session_end_reason
+    WHERE user_id = ${userId}::uuid AND ended_at IS NULL AND id IS DISTINCT FROM ${except}::uuid RETURNING id`;
+  return ended.map(({ id }) => id);
+}
+
+/**
+ * Adds to what was proven for a session that is not over. An earlier proof of the same kind that came after the login
+ * makes room for it.
+ * @returns the session as it is then, or null if it is over
+ */
+export async function addMethod(db: Db, id: string, method: AuthenticationMethod): Promise<Session | null> {
+  const [session] = await db.query<Session>`
+    UPDATE sessions SET methods = (
+      SELECT coalesce(jsonb_agg(proof ORDER BY position), '[]'::jsonb)
+      FROM jsonb_array_elements(methods) WITH ORDINALITY AS proven (proof, position)
+      WHERE proof ->> 'method' <> ${method.method} OR (proof ->> 'at')::timestamptz <= created_at
+    ) || ${JSON.stringify([method])}::jsonb
+    WHERE id = ${id}::uuid AND ended_at IS NULL
+    RETURNING id, user_id AS "userId", credential, methods, created_at AS "createdAt", last_seen_at AS "lastSeenAt",
+      expires_at AS "expiresAt", ip_address AS "ipAddress", user_agent AS "userAgent"`;
+  return session ?? null;
+}
+
+/**
+ * Puts another opaque token in the place of the one that opened a session; null for a session that is held as a JWT.
+ * @returns false if the session is over
+ */
+export async function replaceToken(db: Db, id: string, tokenHash: Buffer | null): Promise<boolean> {
+  const replaced = await db.execute`
+    UPDATE sessions SET token_hash = ${tokenHash} WHERE id = ${id}::uuid AND ended_at IS NULL`;
+  return replaced === 1;
+}
+
+/**
  * Notes that a session was used. Never moves backwards, never revives an ended one.
  * @param every milliseconds within which one note is enough, whichever instance made it
  */
@@ -171,7 +224,6 @@ export async function touch(db: Db, id: string, now: Date, every: number): Promi
 interface UserRow {
   user_id: string;
   user_created_at: Date;
-  last_login_at: Date | null;
   name: string | null;
   username: string | null;
   roles: string[];
@@ -198,7 +250,7 @@ interface Row extends UserRow {
 async function find(db: Db, tokenHash: Buffer | null, id: string | null): Promise<KnownSession | null> {
   const [row] = await db.query<Row>`
     SELECT s.id, s.user_id, s.credential, s.methods, s.created_at, s.last_seen_at, s.expires_at, s.ip_address,
-      s.user_agent, s.end_reason, u.created_at AS user_created_at, u.last_login_at, u.name, u.username, u.roles,
+      s.user_agent, s.end_reason, u.created_at AS user_created_at, u.name, u.username, u.roles,
       u.disabled_at, e.address AS email, e.verified_at IS NOT NULL AS email_verified,
       EXISTS (SELECT 1 FROM passwords p WHERE p.user_id = u.id) AS has_password,
       EXISTS (SELECT 1 FROM authenticators a WHERE a.user_id = u.id AND a.kind IN ('TOTP', 'PASSKEY')) AS has_mfa
@@ -229,7 +281,6 @@ function userFrom(row: UserRow): User {
   return {
     id: row.user_id,
     createdAt: row.user_created_at,
-    lastLoginAt: row.last_login_at,
     name: row.name,
     username: row.username,
     roles: row.roles,

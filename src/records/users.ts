@@ -1,10 +1,12 @@
 import type { Db } from '../infra/database.ts';
+import type { EmailAddress } from '../lib/email-address.ts';
+import type { PhoneNumber } from '../lib/phone-number.ts';
+import type { Username } from '../lib/username.ts';
 
 /** A person as every door shows them. */
 export interface User {
   readonly id: string;
   readonly createdAt: Date;
-  readonly lastLoginAt: Date | null;
   readonly name: string | null;
   readonly username: string | null;
   readonly roles: readonly string[];
@@ -16,12 +18,110 @@ export interface User {
   readonly hasMfa: boolean;
 }
 
+/** What somebody logs in with. Exactly one of them is not null. */
+export interface Identifier {
+  readonly email: EmailAddress | null;
+  /** The form by which names are compared. */
+  readonly usernameKey: string | null;
+  readonly phone: PhoneNumber | null;
+}
+
+/** Looked up in the place of a person who does not exist, for the same work. */
+export const NOBODY = '00000000-0000-0000-0000-000000000000';
+
 /** Adds a person without any way to log in yet. */
 export async function create(db: Db, user: { id: string; name: string | null; now: Date }): Promise<void> {
   await db.execute`INSERT INTO users (id, name, created_at) VALUES (${user.id}::uuid, ${user.name}, ${user.now})`;
 }
 
+/**
+ * Whose account an identifier names to somebody who comes without its password, unless it was disabled.
+ *
+ * As long as nothing of an account was ever verified, what it was signed up with names it. From the first proof on only
+ * what was proven does: else the real owner of a mistyped address or number would get somebody else's account, or
+ * somebody who put theirs on an account would keep it from its owner. An account that was left without any address or
+ * number has no name at all.
+ */
+export async function findByIdentifier(db: Db, { email, usernameKey, phone }: Identifier): Promise<string | null> {
+  const [row] = await db.query<{ id: string }>`
+    SELECT id FROM users WHERE disabled_at IS NULL AND id = (
+      SELECT user_id FROM emails WHERE address = ${email} AND (verified_at IS NOT NULL OR is_primary AND NOT is_proven(user_id))
+      UNION ALL SELECT user_id FROM phones WHERE number = ${phone} AND (verified_at IS NOT NULL OR NOT is_proven(user_id))
+      UNION ALL SELECT id FROM users WHERE username_key = ${usernameKey} AND is_reachable(id))`;
+  return row?.id ?? null;
+}
+
+/** When a person last logged in. Not a part of {@link User}, who is remembered: it moves with every login. */
+export async function lastLoginAt(db: Db, id: string): Promise<Date | null> {
+  const [row] = await db.query<{ last_login_at: Date | null }>`SELECT last_login_at FROM users WHERE id = ${id}::uuid`;
+  return row?.last_login_at ?? null;
+}
+
+/** Locks a person until the transaction ends, so that nobody changes what was just read of them. False if gone. */
+export async function lock(db: Db, id: string): Promise<boolean> {
+  const rows = await db.query`SELECT 1 FROM users WHERE id = ${id}::uuid FOR UPDATE`;
+  return rows.length === 1;
+}
+
+/** Names a person. */
+export async function setName(db: Db, id: string, name: string | null): Promise<void> {
+  await db.execute`UPDATE users SET name = ${name} WHERE id = ${id}::uuid`;
+}
+
+/**
+ * Gives a person a user name, or none.
+ * @returns false if it is somebody else's: of two that ask at once, one gets it
+ */
+export async function setUsername(
+  db: Db,
+  id: string,
+  name: { readonly username: Username; readonly key: string } | null,
+): Promise<boolean> {
+  const key = name?.key ?? null;
+  const locked = db.query`SELECT pg_advisory_xact_lock(hashtextextended(${key ?? ''}, 1))`;
+  const changed = db.execute`
+    UPDATE users SET username = ${name?.username ?? null}, username_key = ${key} WHERE id = ${id}::uuid
+      AND NOT EXISTS (SELECT 1 FROM users WHERE username_key = ${key} AND id <> ${id}::uuid)`;
+  const [, count] = await Promise.all([locked, changed]);
+  return count === 1;
+}
+
+/** Whether a user name is somebody else's. */
+export async function hasUsername(db: Db, key: string, except: string): Promise<boolean> {
+  const rows = await db.query`SELECT 1 FROM users WHERE username_key = ${key} AND id <> ${except}::uuid`;
+  return rows.length > 0;
+}
+
 /** Removes a person and everything that is theirs, but the events that tell of them. */
 export async function remove(db: Db, id: string): Promise<void> {
   await db.execute`DELETE FROM users WHERE id = ${id}::uuid`;
+}
+
+/** Takes the further factors of a person away. */
+export async function removeAuthenticators(db: Db, id: string): Promise<void> {
+  await db.execute`DELETE FROM authenticators WHERE user_id = ${id}::uuid`;
+}
+
+/** Locks a person until the transaction ends. False if they are gone, or disabled. */
+export async function lockEnabled(db: Db, id: string): Promise<boolean> {
+  const rows = await db.query`SELECT 1 FROM users WHERE id = ${id}::uuid AND disabled_at IS NULL FOR UPDATE`;
+  return rows.length === 1;
+}
+
+/** Everything by which a person is called, or can be looked up. */
+export interface Names {
+  readonly name: string | null;
+  readonly username: string | null;
+  readonly usernameKey: string | null;
+  readonly phone: PhoneNumber | null;
+  readonly emails: readonly EmailAddress[];
+}
+
+/** The names of a person; null if they are gone. */
+export async function namesOf(db: Db, id: string): Promise<Names | null> {
+  const [names] = await db.query<Names>`
+    SELECT name, username, username_key AS "usernameKey", (SELECT number FROM phones WHERE user_id = users.id) AS phone,
+      ARRAY(SELECT address FROM emails WHERE user_id = users.id) AS emails
+    FROM users WHERE id = ${id}::uuid`;
+  return names ?? null;
 }
