@@ -1,0 +1,94 @@
+import { type Block, productName, writeMail } from './layout.ts';
+import type { Brand, Notice, RenderedMail } from './message.ts';
+import { deviceName, inert, instantInWords, networkAddress } from './words.ts';
+
+interface Wording {
+  readonly subject: string;
+  /** What happened, in a sentence. */
+  readonly happened: (product: string, subject: string | null) => string;
+  /** Whether the address that this mail goes to may no longer open the account. */
+  readonly mayBeShutOut?: true;
+}
+
+const WORDING: Readonly<Record<Notice['change'], Wording>> = {
+  NEW_DEVICE: {
+    subject: 'New login to your account',
+    happened: (product) =>
+      `Somebody logged in to your account at ${product} from a device or network that was not seen there before.`,
+  },
+  PASSWORD_CHANGED: {
+    subject: 'Your password was changed',
+    happened: (product) => `The password of your account at ${product} was changed.`,
+  },
+  PASSWORD_RESET: {
+    subject: 'Your password was reset',
+    happened: (product) =>
+      `The password of your account at ${product} was reset by a mail or text message to you. All devices were logged out.`,
+  },
+  ACCOUNT_RECLAIMED: {
+    subject: 'Your account was secured',
+    happened: (product) =>
+      `Somebody with access to this mailbox proved for the first time that it belongs to your account at ${product}. What had been set up in the account before that was removed: its password, its sessions and its other ways to log in.`,
+  },
+  EMAIL_ADDED: {
+    subject: 'Email address added to your account',
+    happened: (product, address) =>
+      `${named('The email address', address, 'An email address')} was added to your account at ${product}.`,
+  },
+  EMAIL_REMOVED: {
+    subject: 'Email address removed from your account',
+    happened: (product, address) =>
+      `${named('The email address', address, 'An email address')} was removed from your account at ${product}.`,
+    mayBeShutOut: true,
+  },
+  PRIMARY_EMAIL_CHANGED: {
+    subject: 'Main email address of your account changed',
+    happened: (product, address) =>
+      `The main email address of your account at ${product} ${address ? `is now ${address}` : 'was changed'}.`,
+    mayBeShutOut: true,
+  },
+  PHONE_CHANGED: {
+    subject: 'Phone number of your account changed',
+    happened: (product, number) =>
+      `The phone number of your account at ${product} ${number ? `is now ${number}` : 'was changed'}.`,
+  },
+  PHONE_REMOVED: {
+    subject: 'Phone number removed from your account',
+    happened: (product, number) =>
+      `${named('The phone number', number, 'The phone number')} was removed from your account at ${product}.`,
+  },
+  USERNAME_CHANGED: {
+    subject: 'Username of your account changed',
+    happened: (product, username) =>
+      `The username of your account at ${product} ${username ? `is now ${username}` : 'was removed'}.`,
+  },
+};
+
+function named(what: string, which: string | null, without: string): string {
+  return which ? `${what} ${which}` : without;
+}
+
+/** The mail that tells somebody of a change of their account, and the way out if it was not theirs. */
+export function securityNotice(notice: Notice, brand: Brand): RenderedMail {
+  const { subject, happened, mayBeShutOut } = WORDING[notice.change];
+  const product = productName(brand);
+  const shutOut: readonly Block[] = mayBeShutOut
+    ? [{ text: 'If that no longer works with this address, contact support right away.' }]
+    : [];
+  return writeMail(brand, subject, [
+    { text: happened(product, notice.subject === undefined ? null : inert(notice.subject)) },
+    {
+      details: {
+        When: instantInWords(notice.at),
+        'From the network address': networkAddress(notice.ipAddress),
+        'Device, as it calls itself': deviceName(notice.userAgent),
+      },
+    },
+    {
+      text: 'If this was you, there is nothing to do. If it was not, somebody else may be in your account: reset your password at once.',
+    },
+    { link: brand.url, label: `Reset your password at ${product}` },
+    ...shutOut,
+    { footnote: `If you need help, contact the support of ${product}.` },
+  ]);
+}

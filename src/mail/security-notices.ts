@@ -1,0 +1,72 @@
+import type { AuthEvent } from '../events.ts';
+import type { MailRecipient, Message, Notice } from './message.ts';
+
+/** When and from where a change was made. */
+interface NoticeSource {
+  readonly at: Date;
+  readonly ipAddress: string | null;
+  readonly userAgent: string | null;
+}
+
+/** What a person is told of an event, and which address of theirs hears of it beside the primary one. */
+interface Told {
+  readonly change: Notice['change'];
+  readonly subject?: string;
+  readonly alsoTo?: string;
+}
+
+/**
+ * The mails that tell a person of a change of their account (ASVS 6.3.7): one to whatever is the primary address when
+ * it is sent, and one to the address that the change took out of its place. Most events have none.
+ */
+export function noticesOf(event: AuthEvent, { at, ipAddress, userAgent }: NoticeSource): Message[] {
+  const told = toldOf(event);
+  if (!told || event.userId === null) return [];
+  const { alsoTo, ...what } = told;
+  const data: Notice = { ...what, at: at.toISOString(), ipAddress, userAgent };
+  const recipients: MailRecipient[] = [{ userId: event.userId }, ...(alsoTo === undefined ? [] : [{ email: alsoTo }])];
+  return recipients.map((to) => ({ mail: 'SecurityNotice', to, data }));
+}
+
+// Without a default: a new event does not compile until it is decided what people are told of it.
+function toldOf(event: AuthEvent): Told | null {
+  switch (event.kind) {
+    case 'LoggedIn':
+      return event.newDevice ? { change: 'NEW_DEVICE' } : null;
+    case 'PasswordChanged':
+      return { change: 'PASSWORD_CHANGED' };
+    case 'PasswordReset':
+      return { change: 'PASSWORD_RESET' };
+    case 'AccountReclaimed':
+      return { change: 'ACCOUNT_RECLAIMED' };
+    case 'EmailAdded':
+      return { change: 'EMAIL_ADDED', subject: event.address };
+    case 'EmailRemoved':
+      return { change: 'EMAIL_REMOVED', subject: event.address, alsoTo: event.address };
+    case 'PrimaryEmailChanged': {
+      const told = { change: 'PRIMARY_EMAIL_CHANGED', subject: event.to } as const;
+      // The new address is the primary one, and hears of it as such.
+      return event.from === null || event.from === event.to ? told : { ...told, alsoTo: event.from };
+    }
+    case 'PhoneChanged':
+      return { change: 'PHONE_CHANGED', subject: event.number };
+    case 'PhoneRemoved':
+      return { change: 'PHONE_REMOVED', subject: event.number };
+    case 'UsernameChanged':
+      return event.username === null
+        ? { change: 'USERNAME_CHANGED' }
+        : { change: 'USERNAME_CHANGED', subject: event.username };
+    case 'SignedUp':
+    case 'SignUpRepeated':
+    case 'LoginFailed':
+    case 'SessionEnded':
+    case 'Reauthenticated':
+    case 'EmailVerified':
+    case 'PendingEmailChanged':
+    case 'ProfileUpdated':
+    // Its goodbye is a mail of its own.
+    case 'AccountDeleted':
+    case 'MessageNotDelivered':
+      return null;
+  }
+}

@@ -1,0 +1,128 @@
+import { describe, expect, test } from 'vitest';
+import type { AuthEvent } from '../../src/events.ts';
+import type { Notice } from '../../src/mail/message.ts';
+import { renderMail } from '../../src/mail/messages.ts';
+import { noticesOf } from '../../src/mail/security-notices.ts';
+import { ACME, CHANGES, NOTICE, shown } from './examples.ts';
+
+const source = { at: new Date('2026-10-14T09:05:59Z'), ipAddress: '203.0.113.7', userAgent: 'Firefox/130.0' };
+const userId = 'ada';
+const [OLD, NEW, PHONE] = ['old@ada.example', 'new@ada.example', '+493012345678'];
+
+const about = (change: Notice['change'], subject?: string): Notice => ({
+  change,
+  at: '2026-10-14T09:05:59.000Z',
+  ipAddress: '203.0.113.7',
+  userAgent: 'Firefox/130.0',
+  ...(subject === undefined ? {} : { subject }),
+});
+
+const login = { kind: 'LoggedIn', userId, sessionId: 's', methods: [] } as const;
+
+const NOTICED: readonly (readonly [AuthEvent, Notice])[] = [
+  [{ ...login, newDevice: true }, about('NEW_DEVICE')],
+  [{ kind: 'PasswordChanged', userId }, about('PASSWORD_CHANGED')],
+  [{ kind: 'PasswordReset', userId }, about('PASSWORD_RESET')],
+  [{ kind: 'AccountReclaimed', userId }, about('ACCOUNT_RECLAIMED')],
+  [{ kind: 'EmailAdded', userId, address: NEW }, about('EMAIL_ADDED', NEW)],
+  [{ kind: 'EmailRemoved', userId, address: OLD }, about('EMAIL_REMOVED', OLD)],
+  [{ kind: 'PrimaryEmailChanged', userId, from: OLD, to: NEW }, about('PRIMARY_EMAIL_CHANGED', NEW)],
+  [{ kind: 'PhoneChanged', userId, number: PHONE }, about('PHONE_CHANGED', PHONE)],
+  [{ kind: 'PhoneRemoved', userId, number: PHONE }, about('PHONE_REMOVED', PHONE)],
+  [{ kind: 'UsernameChanged', userId, username: 'countess' }, about('USERNAME_CHANGED', 'countess')],
+  [{ kind: 'UsernameChanged', userId, username: null }, about('USERNAME_CHANGED')],
+];
+
+describe('a change of an account', () => {
+  test.each(NOTICED.map(([event, data]) => [event.kind, event, data] as const))(
+    '%s is told to the primary address, with time, place and what it is about',
+    (_kind, event, data) => {
+      expect(noticesOf(event, source)[0]).toEqual({ mail: 'SecurityNotice', to: { userId }, data });
+    },
+  );
+
+  test('is told to the address that was removed, too', () => {
+    const notices = noticesOf({ kind: 'EmailRemoved', userId, address: OLD }, source);
+    expect(notices.map(({ to }) => to)).toEqual([{ userId }, { email: OLD }]);
+    expect(notices[1]?.data).toEqual(notices[0]?.data);
+  });
+
+  test('is told to the address that was the primary one, too', () => {
+    const notices = noticesOf({ kind: 'PrimaryEmailChanged', userId, from: OLD, to: NEW }, source);
+    expect(notices.map(({ to }) => to)).toEqual([{ userId }, { email: OLD }]);
+  });
+
+  test('is told once where there is no other address', () => {
+    for (const from of [null, NEW])
+      expect(noticesOf({ kind: 'PrimaryEmailChanged', userId, from, to: NEW }, source)).toHaveLength(1);
+    const others = NOTICED.filter(([{ kind }]) => kind !== 'EmailRemoved' && kind !== 'PrimaryEmailChanged');
+    for (const [event] of others) expect(noticesOf(event, source)).toHaveLength(1);
+  });
+
+  test.each<AuthEvent>([
+    { ...login, newDevice: false },
+    { kind: 'SignedUp', userId },
+    { kind: 'SignUpRepeated', userId },
+    { kind: 'LoginFailed', userId, method: 'PASSWORD' },
+    { kind: 'LoginFailed', userId: null, method: 'CODE' },
+    { kind: 'SessionEnded', userId, sessionId: 's', reason: 'LOGGED_OUT' },
+    { kind: 'Reauthenticated', userId, sessionId: 's', method: 'PASSWORD' },
+    { kind: 'EmailVerified', userId, address: NEW },
+    { kind: 'ProfileUpdated', userId },
+    { kind: 'AccountDeleted', userId },
+    { kind: 'MessageNotDelivered', userId, message: 'SecurityNotice' },
+  ])('is not what $kind is', (event) => {
+    expect(noticesOf(event, source)).toEqual([]);
+  });
+});
+
+describe.each(CHANGES)('the notice of %s', (change) => {
+  const mail = renderMail({ mail: 'SecurityNotice', data: { ...NOTICE, change } }, ACME);
+
+  test('says when, from where and with what, as text and as HTML', () => {
+    expect(mail.text).toContain('When: 14 October 2026, 09:05 UTC\n');
+    expect(mail.text).toContain('From the network address: 203.0.113.7\n');
+    expect(mail.text).toContain('Firefox/130.0\n');
+    for (const value of ['14 October 2026, 09:05 UTC', '203.0.113.7', 'Firefox/130.0'])
+      expect(shown(mail.html)).toContain(value);
+  });
+
+  test('shows the way out', () => {
+    for (const body of [mail.text, shown(mail.html)]) {
+      expect(body).toContain('reset your password at once');
+      expect(body).toContain('contact the support of Acme');
+    }
+    expect(mail.text).toContain('Reset your password at Acme:\nhttps://app.acme.example\n');
+  });
+
+  test('says so when place and device are not known', () => {
+    const data = { change, at: NOTICE.at, ipAddress: null, userAgent: null };
+    const { text } = renderMail({ mail: 'SecurityNotice', data }, ACME);
+    expect(text.match(/: unknown$/gm)).toHaveLength(2);
+    expect(text).not.toMatch(/null|undefined/);
+  });
+});
+
+test('each change has a subject and a sentence of its own', () => {
+  const all = CHANGES.map((change) => renderMail({ mail: 'SecurityNotice', data: { ...NOTICE, change } }, ACME));
+  expect(new Set(all.map(({ subject }) => subject)).size).toBe(CHANGES.length);
+  expect(new Set(all.map(({ text }) => text.split('\n\n')[1])).size).toBe(CHANGES.length);
+});
+
+test.each([
+  'EMAIL_ADDED',
+  'EMAIL_REMOVED',
+  'PRIMARY_EMAIL_CHANGED',
+  'PHONE_CHANGED',
+  'PHONE_REMOVED',
+  'USERNAME_CHANGED',
+] as const)('the notice of %s names what it is about', (change) => {
+  const { text, html } = renderMail({ mail: 'SecurityNotice', data: { ...NOTICE, change } }, ACME);
+  for (const body of [text, shown(html)]) expect(body).toContain('ada@analytical.example');
+});
+
+test('a mail about a mailbox that was proven for the first time says what was removed', () => {
+  const { text } = renderMail({ mail: 'SecurityNotice', data: about('ACCOUNT_RECLAIMED') }, ACME);
+  expect(text).toContain('for the first time');
+  expect(text).toContain('its password, its sessions and its other ways to log in');
+});
