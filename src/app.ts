@@ -2,20 +2,26 @@ import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from './config.ts';
+import type { Hooks } from './hooks.ts';
 import { type AccessTokens, createAccessTokens } from './infra/access-tokens.ts';
 import { type BreachedPasswords, createBreachedPasswords } from './infra/breached-passwords.ts';
 import { type Bus, type Change, openBus } from './infra/bus.ts';
 import { type Database, openDatabase } from './infra/database.ts';
+import { type Jobs, startJobs } from './infra/jobs.ts';
 import { createKeyRing, type KeyRing, type StoredKey } from './infra/key-ring.ts';
 import { createLimiter, type Limiter } from './infra/limiter.ts';
 import type { Logger } from './infra/log.ts';
+import { createSmtpMailer, type Mailer } from './infra/mailer.ts';
+import { createOutbox, type Outbox } from './infra/outbox.ts';
 import { createPasswords, type Passwords } from './infra/passwords.ts';
 import { createSessionCache, type SessionCache } from './infra/session-cache.ts';
 import { type Cipher, createCipher, deriveKeys } from './lib/cipher.ts';
 import type { Stages } from './login/stage.ts';
 import { stages } from './login/stages/index.ts';
+import type { CodeKeys } from './records/challenges.ts';
 import type { KnownSession } from './records/sessions.ts';
 import * as signingKeys from './records/signing-keys.ts';
+import { CRON, createTasks } from './tasks.ts';
 
 /** Sessions that one instance remembers; some 2 KiB each. */
 const MAX_REMEMBERED_SESSIONS = 20_000;
@@ -23,6 +29,8 @@ const KEY_ROTATION_CHECK_MS = 60_000;
 
 /** A session as this instance remembers it, with the use of it that is not written yet. */
 export type RememberedSession = KnownSession & { readonly use: { lastSeenAt: Date; writtenAt: Date } };
+
+export type { Count } from './infra/limiter.ts';
 
 /** Everything that a flow may use. */
 export interface App {
@@ -39,6 +47,13 @@ export interface App {
   readonly accessTokens: AccessTokens;
   /** Make the successors of refresh tokens: the first is the current one. */
   readonly refreshKeys: readonly [Buffer, ...Buffer[]];
+  /** Hash the codes that people type. */
+  readonly codeKeys: CodeKeys;
+  /** Seals what must not stand in the database in plain text. */
+  readonly cipher: Cipher;
+  readonly hooks: Hooks;
+  /** The mails of a development machine; null where they are sent. */
+  readonly outbox: Outbox | null;
   readonly stages: Stages;
   close(): Promise<void>;
 }
@@ -47,6 +62,8 @@ export interface App {
 export interface Parts {
   readonly clock?: () => Date;
   readonly stages?: Stages;
+  readonly hooks?: Hooks;
+  readonly mailer?: Mailer;
 }
 
 /**
@@ -58,6 +75,11 @@ export async function createApp(
   log: Logger,
   parts: Parts = {},
 ): Promise<App> {
+  if (!config.loginIdentifiers.includes('EMAIL') && !parts.hooks?.sendSms) {
+    throw new Error(
+      'POSTERN_LOGIN_IDENTIFIERS has phone, but no hook sends text messages: nobody could sign up or log in.',
+    );
+  }
   const onError = (error: Error) => log.warn({ err: error }, 'the connection to the database broke');
   const database = openDatabase({ url: config.databaseUrl, connections: config.databaseConnections, onError });
   try {
@@ -99,7 +121,8 @@ async function buildOn(
   const reloadKeys = () => {
     keys
       .reload()
-      .then(accessTokens.forget, (error: unknown) => log.error({ err: error }, 'cannot read the signing keys'));
+      .then((changed) => changed && accessTokens.forget())
+      .catch((error: unknown) => log.error({ err: error }, 'cannot read the signing keys'));
   };
   const bus: Bus = await openBus({
     url: config.databaseUrl,
@@ -122,12 +145,19 @@ async function buildOn(
     peppers: deriveKeys(secrets, 'password pepper'),
     ...(config.password.breachedUrl ? { isBreached: breachedPasswords(config.password.breachedUrl, log) } : {}),
   });
-  const [refreshKey, ...olderRefreshKeys] = deriveKeys(secrets, 'refresh token successor').map(({ key }) => key);
-  if (!refreshKey) throw new Error('no secret is configured');
   const onLimiterError = (error: unknown) =>
     log.warn({ err: error }, 'the counters of the rate limits cannot be written');
 
   const limiter = createLimiter(database.relaxed, config.rateLimits, onLimiterError);
+  const hooks = parts.hooks ?? {};
+  const outbox = parts.mailer || config.mail.smtpUrl ? null : createOutbox({ dir: join(config.dataDir, 'outbox') });
+  const mailer = parts.mailer ?? outbox ?? createSmtpMailer({ url: config.mail.smtpUrl ?? '', from: config.mail.from });
+  const jobs: Jobs = await startJobs({
+    url: config.databaseUrl,
+    tasks: createTasks({ config, clock, database, cipher, hooks, mailer }),
+    cron: CRON,
+    log,
+  });
 
   return {
     config,
@@ -140,14 +170,26 @@ async function buildOn(
     sessions,
     keys,
     accessTokens,
-    refreshKeys: [refreshKey, ...olderRefreshKeys],
+    refreshKeys: keysOf(secrets, 'refresh token successor'),
+    codeKeys: keysOf(secrets, 'code'),
+    cipher,
+    hooks,
+    outbox,
     stages: parts.stages ?? stages,
     async close() {
       clearInterval(keyTimer);
-      await Promise.all([passwords.close(), bus.close(), limiter.close()]);
+      // What runs may still need everything else.
+      await jobs.close();
+      await Promise.all([mailer.close(), passwords.close(), bus.close(), limiter.close()]);
       await database.close();
     },
   };
+}
+
+function keysOf(secrets: readonly string[], purpose: string): readonly [Buffer, ...Buffer[]] {
+  const [current, ...older] = deriveKeys(secrets, purpose).map(({ key }) => key);
+  if (!current) throw new Error('no secret is configured');
+  return [current, ...older];
 }
 
 function breachedPasswords(url: string, log: Logger): BreachedPasswords {

@@ -1,87 +1,25 @@
 import { existsSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { ACCESS_TOKEN_ALGORITHMS } from './lib/access-token.ts';
-import { parseDuration } from './lib/duration.ts';
-import { parseRate, type Rate } from './lib/rate.ts';
-
-// ── How settings are written ─────────────────────────────────────────────────────────────────────────────────────
-
-const duration = (shown: string) =>
-  z
-    .string()
-    .default(shown)
-    .transform((text, context) => {
-      const milliseconds = parseDuration(text);
-      if (milliseconds !== null && milliseconds > 0) return milliseconds;
-      context.addIssue({ code: 'custom', message: 'is not a duration such as 30s, 15m, 12h or 7d' });
-      return z.NEVER;
-    });
-
-const count = (shown: number, { min, max }: { min: number; max: number }) =>
-  z
-    .string()
-    .default(String(shown))
-    .refine((text) => /^\d{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max, {
-      message: `is not a whole number from ${min} to ${max}`,
-    })
-    .transform(Number);
-
-const choice = <const V extends string>(values: readonly [V, ...V[]]) =>
-  z.enum(values, { error: `is not one of ${values.join(', ')}` });
-
-const list = (shown: string) =>
-  z
-    .string()
-    .default(shown)
-    .transform((text) =>
-      text
-        .split(',')
-        .map((entry) => entry.trim())
-        .filter(Boolean),
-    );
-
-const webUrl = z.string().refine((text) => originOf(text) !== null && !/[?#]/.test(text), {
-  message: 'is not an http or https URL',
-});
-
-// ── Rate limits ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** Every limit by name; `perAddress` means the client's IPv4 address or IPv6 /64. `off` counts nothing. */
-export const DEFAULT_RATE_LIMITS = {
-  passwordPerAccount: '10/15m',
-  passwordPerAddress: '60/1m',
-  passwordOverall: 'off',
-  signUpPerAddress: '60/1m',
-  continueLoginPerAddress: '120/1m',
-  refreshPerSession: '30/5m',
-  refreshPerAddress: '300/5m',
-} as const;
-export type LimitName = keyof typeof DEFAULT_RATE_LIMITS;
-export type RateLimits = Readonly<Record<LimitName, Rate | null>>;
-
-const rateLimits = z
-  .string()
-  .default('{}')
-  .transform((text, context): RateLimits => {
-    const refuse = (message: string) => {
-      context.addIssue({ code: 'custom', message });
-      return z.NEVER;
-    };
-    const overrides = text === 'off' ? everyLimit(() => 'off') : parseJsonObject(text);
-    if (!overrides) return refuse('is neither `off` nor a JSON object of limits by name');
-    const limits: Partial<Record<LimitName, Rate | null>> = {};
-    const written: Record<string, unknown> = { ...DEFAULT_RATE_LIMITS, ...overrides };
-    for (const [name, value] of Object.entries(written)) {
-      if (!(name in DEFAULT_RATE_LIMITS))
-        return refuse(`knows no limit ${name}; there are ${Object.keys(DEFAULT_RATE_LIMITS).join(', ')}`);
-      const rate = typeof value === 'string' && value !== 'off' ? parseRate(value) : null;
-      if (!rate && value !== 'off') return refuse(`has no rate such as 10/15m, or off, for ${name}`);
-      limits[name as LimitName] = rate;
-    }
-    return limits as RateLimits;
-  });
-
-// ── Every setting ────────────────────────────────────────────────────────────────────────────────────────────────
+import { type LinkTemplate, withFrontend } from './lib/link-template.ts';
+import { parseRateLimits, type RateLimits } from './lib/rate-limits.ts';
+import {
+  appOriginOf,
+  choice,
+  choices,
+  count,
+  duration,
+  line,
+  linkTemplate,
+  list,
+  mailbox,
+  originOf,
+  toggle,
+  webUrl,
+  withoutSlash,
+  writeMailbox,
+} from './lib/setting.ts';
 
 /** Every setting: its name, how it is written, its default, what it means. `postern --help` and the pages show it. */
 const settings = z.object({
@@ -100,7 +38,7 @@ const settings = z.object({
     .optional()
     .meta({ shown: 'an embedded PostgreSQL in the data folder', description: 'any PostgreSQL from version 14 on' }),
   POSTERN_DATABASE_CONNECTIONS: count(10, { min: 2, max: 1_000 }).meta({
-    description: 'connections to the database at most',
+    description: 'connections to the database, kept open',
   }),
   POSTERN_DATA_DIR: z
     .string()
@@ -125,14 +63,56 @@ const settings = z.object({
     description: 'at least 32 bytes; a list to rotate: the first seals, all open',
   }),
   POSTERN_SIGN_UP: choice(['open', 'closed']).default('open').meta({ description: 'whether new people may sign up' }),
+  POSTERN_LOGIN_IDENTIFIERS: choices(['email', 'username', 'phone'], 'email').meta({
+    description: 'what people log in with, with commas: email, username, phone; email or phone is among them',
+  }),
+  POSTERN_EMAIL_VERIFICATION: choice(['mandatory', 'optional', 'none'])
+    .default('mandatory')
+    .meta({ description: 'whether a login waits until the address is verified' }),
+  POSTERN_LOGIN_CODES: toggle('on').meta({ description: 'logging in by a code or link that is sent' }),
+  POSTERN_LOGIN_CODE_REQUIRED: toggle('off').meta({ description: 'also ask for a sent code after a password' }),
+  POSTERN_LOG_IN_AFTER_PASSWORD_RESET: toggle('off').meta({
+    description: 'whether a password reset also logs in, as far as the login asks nothing more',
+  }),
   POSTERN_SMTP_URL: z
     .string()
-    .regex(/^smtps?:\/\//, 'is not an smtp:// or smtps:// URL')
+    .refine((text) => /^smtps?:\/\/[^/]/.test(text) && URL.canParse(text), 'is not an smtp:// or smtps:// URL')
     .optional()
     .meta({
-      shown: 'none outside production',
-      description: 'the mail server; production does not start without one, although nothing is mailed yet',
+      shown: 'the development outbox',
+      description: 'the mail server, such as `smtp://user:pass@host:587`; without one, mails are shown at `/outbox`',
     }),
+  POSTERN_MAIL_FROM: mailbox.optional().meta({
+    shown: '`Postern <no-reply@localhost>`',
+    description: 'the sender of mails; if not set, the name of the product at the host of the public URL',
+  }),
+  POSTERN_MAIL_UNKNOWN_ACCOUNTS: toggle('on').meta({
+    description: 'whether an address without an account is told so when a code or a reset is asked for',
+  }),
+  POSTERN_PRODUCT_NAME: line('Postern', 100).meta({ description: 'the product, as messages call it' }),
+  POSTERN_MAIL_COLOR: z
+    .string()
+    .regex(/^#[0-9a-f]{6}$/i, 'is not a colour such as #1d4ed8')
+    .default('#1d4ed8')
+    .meta({ description: 'the colour of buttons and codes in mails; a `.env` file needs quotes around it' }),
+  POSTERN_MAIL_LOGO_URL: z
+    .string()
+    .refine((text) => originOf(text) !== null, { message: 'is not an http or https URL' })
+    .transform((text) => new URL(text).href)
+    .optional()
+    .meta({ shown: 'none', description: 'a picture at the head of mails' }),
+  POSTERN_URL_VERIFY_EMAIL: linkTemplate('{frontend}/verify-email?token={token}').meta({
+    description: 'where the link leads that verifies an address; `{frontend}` is the frontend URL',
+  }),
+  POSTERN_URL_RESET_PASSWORD: linkTemplate('{frontend}/reset-password?token={token}').meta({
+    description: 'where the link leads that resets a password',
+  }),
+  POSTERN_URL_LOG_IN: linkTemplate('{frontend}/log-in?token={token}').meta({
+    description: 'where the link leads that logs in',
+  }),
+  POSTERN_URL_CONFIRM_EMAIL_CHANGE: linkTemplate('{frontend}/confirm-email?token={token}').meta({
+    description: 'where the link leads that adds an address to an account',
+  }),
   POSTERN_PASSWORD_MIN_LENGTH: count(8, { min: 8, max: 256 }).meta({
     description: 'the shortest password, in code points',
   }),
@@ -141,7 +121,7 @@ const settings = z.object({
     .default('m=47104,t=1,p=1')
     .transform(parsePasswordHash)
     .meta({ shown: 'm=47104,t=1,p=1', description: 'argon2id: memory in KiB, passes, lanes' }),
-  POSTERN_BREACHED_PASSWORDS: choice(['on', 'off']).default('off').meta({
+  POSTERN_BREACHED_PASSWORDS: toggle('off').meta({
     description:
       'ask a range service whether a new password is in a known breach; only five characters of its SHA-1 leave the machine',
   }),
@@ -149,16 +129,13 @@ const settings = z.object({
     .default('https://api.pwnedpasswords.com/range/')
     .meta({ description: 'the range service' }),
   POSTERN_SESSION_LIFETIME: duration('30d').meta({
-    shown: '30d',
     description: 'a session ends then, whatever happens',
   }),
-  POSTERN_SESSION_IDLE: duration('7d').meta({ shown: '7d', description: 'a session ends after this time without use' }),
+  POSTERN_SESSION_IDLE: duration('7d').meta({ description: 'a session ends after this time without use' }),
   POSTERN_ACCESS_TOKEN_LIFETIME: duration('5m').meta({
-    shown: '5m',
     description: 'the lifetime of a JWT; 15m at most',
   }),
   POSTERN_REFRESH_TOKEN_LIFETIME: duration('30d').meta({
-    shown: '30d',
     description: 'the lifetime of a refresh token, within that of its session',
   }),
   POSTERN_ACCESS_TOKEN_ALG: choice(ACCESS_TOKEN_ALGORITHMS)
@@ -170,18 +147,22 @@ const settings = z.object({
     .optional()
     .meta({ shown: 'the public URL', description: 'the `aud` of a JWT' }),
   POSTERN_SIGNING_KEY_LIFETIME: duration('90d').meta({
-    shown: '90d',
     description: 'a signing key is replaced after this time',
   }),
-  POSTERN_REAUTHENTICATION_WINDOW: duration('15m').meta({ shown: '15m', description: 'how long a proof stays fresh' }),
+  POSTERN_REAUTHENTICATION_WINDOW: duration('15m').meta({ description: 'how long a proof stays fresh' }),
   POSTERN_PENDING_LOGIN_LIFETIME: duration('15m').meta({
-    shown: '15m',
     description: 'how long an unfinished login may take',
   }),
-  POSTERN_RATE_LIMITS: rateLimits.meta({
-    shown: 'the defaults',
-    description: 'JSON of overrides by name, or `off` (refused in production)',
-  }),
+  POSTERN_RATE_LIMITS: z
+    .string()
+    .default('{}')
+    .transform((text, context) => {
+      const limits = parseRateLimits(text);
+      if (typeof limits !== 'string') return limits;
+      context.addIssue({ code: 'custom', message: limits });
+      return z.NEVER;
+    })
+    .meta({ shown: 'the defaults', description: 'JSON of overrides by name, or `off` (refused in production)' }),
   POSTERN_INTROSPECTION: choice(['on', 'off'])
     .optional()
     .meta({ shown: '`on`, in production `off`', description: 'whether clients may read the schema' }),
@@ -192,6 +173,13 @@ const settings = z.object({
     .default('info')
     .meta({ description: 'the least severe line to log' }),
 });
+
+const LINK_SETTINGS = [
+  'POSTERN_URL_VERIFY_EMAIL',
+  'POSTERN_URL_RESET_PASSWORD',
+  'POSTERN_URL_LOG_IN',
+  'POSTERN_URL_CONFIRM_EMAIL_CHANGE',
+] as const;
 
 /** The environment variables that Postern reads, as strings. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -213,6 +201,32 @@ export interface Config {
   /** The first seals, all open. Empty: take the one in the data folder. */
   readonly secrets: readonly string[];
   readonly signUp: 'open' | 'closed';
+  readonly loginIdentifiers: readonly ('EMAIL' | 'USERNAME' | 'PHONE')[];
+  readonly emailVerification: 'MANDATORY' | 'OPTIONAL' | 'NONE';
+  /** Whether a code or link that was sent is a way to log in. */
+  readonly loginCodes: boolean;
+  /** Whether a login by password asks for a sent code too. */
+  readonly loginCodeRequired: boolean;
+  readonly logInAfterPasswordReset: boolean;
+  /** Whether an address without an account is told so. */
+  readonly mailUnknownAccounts: boolean;
+  readonly mail: {
+    /** Null: the development outbox. */
+    readonly smtpUrl: string | null;
+    /** One mailbox, as a header writes it. */
+    readonly from: string;
+    readonly product: string;
+    /** `#rrggbb` */
+    readonly color: string;
+    readonly logoUrl: string | null;
+  };
+  /** Where the links of mails lead. */
+  readonly links: {
+    readonly verifyEmail: LinkTemplate;
+    readonly resetPassword: LinkTemplate;
+    readonly logIn: LinkTemplate;
+    readonly confirmEmailChange: LinkTemplate;
+  };
   readonly password: {
     readonly minLength: number;
     readonly hash: { readonly memoryKiB: number; readonly iterations: number; readonly parallelism: number };
@@ -326,6 +340,25 @@ function complete(given: z.output<typeof settings>): Config {
     trustedProxies: given.POSTERN_TRUSTED_PROXIES,
     secrets: given.POSTERN_SECRET,
     signUp: given.POSTERN_SIGN_UP,
+    loginIdentifiers: given.POSTERN_LOGIN_IDENTIFIERS.map(inCapitals),
+    emailVerification: inCapitals(given.POSTERN_EMAIL_VERIFICATION),
+    loginCodes: given.POSTERN_LOGIN_CODES === 'on',
+    loginCodeRequired: given.POSTERN_LOGIN_CODE_REQUIRED === 'on',
+    logInAfterPasswordReset: given.POSTERN_LOG_IN_AFTER_PASSWORD_RESET === 'on',
+    mailUnknownAccounts: given.POSTERN_MAIL_UNKNOWN_ACCOUNTS === 'on',
+    mail: {
+      smtpUrl: given.POSTERN_SMTP_URL ?? null,
+      from: given.POSTERN_MAIL_FROM ?? writeMailbox(given.POSTERN_PRODUCT_NAME, `no-reply@${mailHostOf(publicUrl)}`),
+      product: given.POSTERN_PRODUCT_NAME,
+      color: given.POSTERN_MAIL_COLOR,
+      logoUrl: given.POSTERN_MAIL_LOGO_URL ?? null,
+    },
+    links: {
+      verifyEmail: withFrontend(given.POSTERN_URL_VERIFY_EMAIL, frontendUrl),
+      resetPassword: withFrontend(given.POSTERN_URL_RESET_PASSWORD, frontendUrl),
+      logIn: withFrontend(given.POSTERN_URL_LOG_IN, frontendUrl),
+      confirmEmailChange: withFrontend(given.POSTERN_URL_CONFIRM_EMAIL_CHANGE, frontendUrl),
+    },
     password: {
       minLength: given.POSTERN_PASSWORD_MIN_LENGTH,
       hash: given.POSTERN_PASSWORD_HASH,
@@ -359,6 +392,12 @@ function inconsistencies(config: Config, given: z.output<typeof settings>): stri
     if (originOf(origin)?.toLowerCase() !== origin.toLowerCase() && appOriginOf(origin) === null)
       problems.push('POSTERN_ALLOWED_ORIGINS has an entry that is not an origin such as https://app.example');
   }
+  if (!config.loginIdentifiers.includes('EMAIL') && !config.loginIdentifiers.includes('PHONE')) {
+    problems.push('POSTERN_LOGIN_IDENTIFIERS has neither email nor phone: who forgets a password could not come back');
+  }
+  if (config.loginCodeRequired && !config.loginCodes) {
+    problems.push('POSTERN_LOGIN_CODE_REQUIRED is on, but POSTERN_LOGIN_CODES is off');
+  }
   if (config.accessToken.lifetime > 900_000) problems.push('POSTERN_ACCESS_TOKEN_LIFETIME is longer than 15m');
   return problems;
 }
@@ -370,6 +409,12 @@ function productionProblems(config: Config, given: Environment): string[] {
   if (config.secrets.some(isGuessable)) problems.push('POSTERN_SECRET has an entry that anybody would guess');
   if (!config.publicUrl.startsWith('https://')) problems.push('POSTERN_PUBLIC_URL is needed in production, with https');
   if (!given.POSTERN_SMTP_URL) problems.push('POSTERN_SMTP_URL is needed in production');
+  if (isPlain(given.POSTERN_FRONTEND_URL ?? ''))
+    problems.push('POSTERN_FRONTEND_URL needs https in production: mails link to it');
+  for (const name of LINK_SETTINGS) {
+    if (isPlain(given[name] ?? '')) problems.push(`${name} needs https in production: its link carries a token`);
+  }
+  if (config.mail.logoUrl?.startsWith('http:')) problems.push('POSTERN_MAIL_LOGO_URL needs https in production');
   if (config.password.hash.memoryKiB * config.password.hash.iterations < 32_768) {
     problems.push('POSTERN_PASSWORD_HASH is too cheap for production');
   }
@@ -393,32 +438,16 @@ function parsePasswordHash(text: string, context: z.RefinementCtx) {
   return z.NEVER;
 }
 
-function originOf(url: string): string | null {
-  if (!URL.canParse(url)) return null;
-  const { protocol, origin } = new URL(url);
-  return protocol === 'https:' || protocol === 'http:' ? origin : null;
+/** Whether anybody on the way can read what a URL carries. What stays on one machine passes nobody. */
+function isPlain(url: string): boolean {
+  return /^http:\/\/(?!(?:localhost|127\.0\.0\.1|\[::1\])(?:[:/?#]|$))/i.test(url);
 }
 
-/** The origin of an app in a web view or an extension, such as `capacitor://localhost`. */
-function appOriginOf(url: string): string | null {
-  return /^(?!javascript|data|file)[a-z][a-z0-9+.-]*:\/\/[a-z0-9.-]+$/i.test(url) ? url : null;
+function mailHostOf(url: string): string {
+  const { hostname } = new URL(url);
+  return hostname.startsWith('[') || isIP(hostname) !== 0 ? 'localhost' : hostname;
 }
 
-function withoutSlash(url: string): string {
-  return url.replace(/\/+$/, '');
-}
-
-function parseJsonObject(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : null;
-  } catch {
-    return null;
-  }
-}
-
-function everyLimit<V>(value: () => V): Record<LimitName, V> {
-  return Object.fromEntries(Object.keys(DEFAULT_RATE_LIMITS).map((name) => [name, value()])) as Record<LimitName, V>;
+function inCapitals<const T extends string>(text: T): Uppercase<T> {
+  return text.toUpperCase() as Uppercase<T>;
 }

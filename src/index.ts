@@ -5,7 +5,10 @@ import { type EmbeddedDatabase, startEmbeddedDatabase } from './infra/embedded.t
 import { createLogger, type Logger } from './infra/log.ts';
 import { migrate } from './infra/migrate.ts';
 
+export type { Parts } from './app.ts';
 export { type Config, ConfigError, type Environment, loadConfig } from './config.ts';
+export type { Hooks, TextMessage } from './hooks.ts';
+export type { Brand, MailMessages, RenderedMail, SmsMessages } from './mail/message.ts';
 
 /** A running gateway. */
 export interface Postern {

@@ -1,5 +1,6 @@
 import { readEnvironment } from './config.ts';
 import { type Postern, startPostern } from './index.ts';
+import { loadOperatorConfig } from './operator-config.ts';
 
 /** A stop that takes longer than this is none. */
 const STOP_WITHIN_MS = 10_000;
@@ -19,10 +20,11 @@ process.on('uncaughtException', (error) => {
 });
 
 try {
-  running = await startPostern(readEnvironment());
+  running = await startPostern(readEnvironment(), await loadOperatorConfig('.'));
   const { url, config, log } = running;
   log.info({ url, ms: Math.round(performance.now() - begun) }, `Postern is ready at ${config.publicUrl}/graphql`);
   if (config.graphiql) log.info(`open ${config.publicUrl}/graphql in a browser for GraphiQL`);
+  if (!config.mail.smtpUrl) log.info(`mails are not sent, but shown at ${config.publicUrl}/outbox`);
   // Asked to stop while it was starting: what was started is stopped in order.
   if (ending !== null) await finish(running, ending);
 } catch (error) {

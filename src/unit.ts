@@ -1,8 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import type { App } from './app.ts';
 import type { Config } from './config.ts';
 import type { AuthEvent } from './events.ts';
 import type { AccessTokens } from './infra/access-tokens.ts';
 import type { Db } from './infra/database.ts';
+import { addJob } from './infra/jobs.ts';
+import type { Cipher } from './lib/cipher.ts';
+import type { Message } from './mail/message.ts';
+import { noticesOf } from './mail/security-notices.ts';
+import type { CodeKeys } from './records/challenges.ts';
 import * as events from './records/events.ts';
 
 /** Where a request came from, as data. */
@@ -18,27 +24,146 @@ export interface Unit {
   readonly config: Config;
   readonly client: Client;
   readonly accessTokens: AccessTokens;
-  /** Announces a fact: written with the transaction, acted upon after it. */
+  readonly cipher: Cipher;
+  readonly codeKeys: CodeKeys;
+  /** Announces a fact: written with the transaction, acted upon after it. The person is told of what they should know. */
   emit(event: AuthEvent): void;
+  /**
+   * Sends a message once the transaction has committed. Null sends nothing and takes the same work, so that the time of
+   * an answer does not tell which it was.
+   * @param limited for what anybody could ask for
+   */
+  send(message: Message | null, limited?: Limited): void;
+}
+
+/** How a message is kept from filling somebody's mailbox. */
+export interface Limited {
+  /** What the limit counts for: who gets it, and what for. The same whether or not there is something to be said. */
+  readonly as: string;
+  /** Done in the transaction, unless the message is dropped because too many were asked for. */
+  readonly unlessDropped?: () => Promise<void>;
+}
+
+/** The name of the job that delivers a message, and what its payload is sealed for. */
+export const DELIVER = 'deliver';
+
+const MAX_ATTEMPTS = 3;
+
+/**
+ * What PostgreSQL ends a transaction with when two got in each other's way: a deadlock, two that cannot be put in an
+ * order, a row that was there when it was looked for and is not, or the other way round. The second attempt sees what
+ * the other one did.
+ */
+const COLLISIONS: ReadonlySet<string> = new Set(['40P01', '40001', '23503', '23505']);
+
+/** What is sealed in such a job. */
+export interface Post {
+  /** Names the message, however often it is tried. */
+  readonly id: string;
+  readonly message: Message | null;
 }
 
 /**
  * Runs work in one transaction at one instant. A return commits, a throw rolls back: so what was refused, but has to
  * leave a trace (a spent attempt), is returned.
  *
- * Nothing slow belongs inside: hashing and every call to the outside happen before or after.
+ * Nothing slow belongs inside: hashing and every call to the outside happen before or after. Messages are jobs of the
+ * same transaction: none is sent for something that did not happen, and none is lost for something that did.
+ * @param options `muted` sends nothing that anybody could ask for
  */
-export async function transact<R>(app: App, client: Client, work: (unit: Unit) => Promise<R>): Promise<R> {
+export async function transact<R>(
+  app: App,
+  client: Client,
+  work: (unit: Unit) => Promise<R>,
+  options: { readonly muted?: boolean } = {},
+): Promise<R> {
+  for (let attempts = 1; ; attempts += 1) {
+    try {
+      return await attempt(app, client, work, options);
+    } catch (error) {
+      const again = attempts < MAX_ATTEMPTS && COLLISIONS.has((error as { code?: string }).code ?? '');
+      if (!again) throw error;
+    }
+  }
+}
+
+async function attempt<R>(
+  app: App,
+  client: Client,
+  work: (unit: Unit) => Promise<R>,
+  options: { readonly muted?: boolean },
+): Promise<R> {
   const announced: AuthEvent[] = [];
+  const messages: { readonly message: Message | null; readonly limited: Limited | undefined }[] = [];
+  let due: (Message | null)[] = [];
   const now = app.clock();
-  const { config, accessTokens, database } = app;
+  const { config, accessTokens, database, cipher, codeKeys } = app;
   const result = await database.transaction(
-    (db) => work({ db, now, config, client, accessTokens, emit: (event) => announced.push(event) }),
-    (db) => events.append(db, announced, client, now),
+    async (db) => {
+      const result = await work({
+        db,
+        now,
+        config,
+        client,
+        accessTokens,
+        cipher,
+        codeKeys,
+        emit: (event) => announced.push(event),
+        send: (message, limited) => messages.push({ message, limited }),
+      });
+      due = await Promise.all(
+        messages.map(async ({ message, limited }) => {
+          if (!limited) return message;
+          if (await isOverLimit(app, limited, options.muted ?? false)) return null;
+          await limited.unlessDropped?.();
+          return message;
+        }),
+      );
+      return result;
+    },
+    // Without waiting for anything before its statements, or they would come after the commit.
+    (db) => {
+      const notices = announced.flatMap((event) => noticesOf(event, { ...client, at: now }));
+      return Promise.all([
+        events.append(db, announced, client, now),
+        ...[...due, ...notices].map((message) => post(app, db, message)),
+      ]);
+    },
   );
   // The bus tells every instance; this one must not wait for it, or its own next request could still be recognised.
-  for (const event of announced) {
-    if (event.kind === 'SessionEnded') app.sessions.dropSession(event.sessionId);
-  }
+  for (const event of announced) forgetChanged(app, event);
   return result;
+}
+
+function forgetChanged({ sessions }: App, event: AuthEvent): void {
+  switch (event.kind) {
+    case 'SessionEnded':
+    case 'Reauthenticated':
+      sessions.dropSession(event.sessionId);
+      break;
+    // These change nobody, and strangers can bring some of them about.
+    case 'LoggedIn':
+    case 'LoginFailed':
+    case 'SignedUp':
+    case 'SignUpRepeated':
+    case 'MessageNotDelivered':
+      break;
+    default:
+      sessions.dropUser(event.userId);
+  }
+}
+
+// A stranger must not be able to fill somebody's mailbox. Whoever asked gets the same answer.
+async function isOverLimit(app: App, { as }: Limited, muted: boolean): Promise<boolean> {
+  const wait = await app.limiter.count({ limit: 'mailPerRecipient', key: as });
+  if (wait === null && !muted) return false;
+  // The answer does not tell. Whoever wonders why no mail comes finds it here.
+  app.log.info(`a message was not sent: ${muted ? 'mailPerAddress' : 'mailPerRecipient'} is reached`);
+  return true;
+}
+
+// Sealed, because it carries codes and links, of which the database holds nothing but hashes.
+function post({ cipher }: App, db: Db, message: Message | null): Promise<void> {
+  const sealed: Post = { id: randomUUID(), message };
+  return addJob(db, { task: DELIVER, payload: { sealed: cipher.seal(JSON.stringify(sealed), DELIVER) } });
 }

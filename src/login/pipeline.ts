@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { hashToken, isToken, makeToken } from '../lib/secrets.ts';
-import type { PendingLogin } from '../records/pending-logins.ts';
+import type { PendingLogin, StoredLogin } from '../records/pending-logins.ts';
 import * as pendingLogins from '../records/pending-logins.ts';
 import * as refreshTokens from '../records/refresh-tokens.ts';
 import type { CredentialKind, Session } from '../records/sessions.ts';
 import * as sessions from '../records/sessions.ts';
 import type { User } from '../records/users.ts';
+import * as users from '../records/users.ts';
 import type { Unit } from '../unit.ts';
 import type { Asking, Prompt, Stages } from './stage.ts';
 import type { LoginPrompt } from './stages/index.ts';
@@ -38,6 +39,13 @@ export interface LoginExpired {
   readonly kind: 'LoginExpired';
 }
 
+/** A login that asks nothing more, because of what happened elsewhere. It opens nothing until it is carried on. */
+export interface LoginReady {
+  readonly kind: 'LoginReady';
+  readonly loginToken: string;
+  readonly expiresAt: Date;
+}
+
 /** Where a login stands. */
 export type LoginStep = LoggedIn | LoginPrompt;
 
@@ -48,30 +56,31 @@ export interface LoginContext {
   readonly replaces: { readonly id: string; readonly userId: string } | null;
 }
 
+/** How a login begins: whose it is and what was shown, beside the password that the account had when it was shown. */
+export type BegunLogin = Pick<PendingLogin, 'purpose' | 'userId' | 'credential' | 'methods' | 'passwordChangedAt'> &
+  Partial<Pick<PendingLogin, 'email' | 'phone' | 'sealedSignUp'>>;
+
 /**
  * Takes a login from its first proof as far as it goes: to the first stage that asks something, or to a session.
- * @param proven whose login it is and what was shown; the password that the account had when it was shown
  * @returns null if the account was disabled, or its password replaced, in the meantime
  */
-export async function beginLogin(
-  unit: Unit,
-  context: LoginContext,
-  proven: Omit<PendingLogin, 'expiresAt'>,
-): Promise<LoginStep | null> {
-  const login = { ...proven, expiresAt: new Date(unit.now.getTime() + unit.config.pendingLoginLifetime) };
+export async function beginLogin(unit: Unit, context: LoginContext, begun: BegunLogin): Promise<LoginStep | null> {
+  const expiresAt = new Date(unit.now.getTime() + unit.config.pendingLoginLifetime);
+  const login: PendingLogin = { email: null, phone: null, sealedSignUp: null, ...begun, expiresAt };
   const asked = await firstPrompt(login, context.stages, unit);
   if (!asked) return openSession(unit, context, login);
 
   const loginToken = makeToken('login');
   const { ipAddress, userAgent } = unit.client;
+  const stored: StoredLogin = { ...login, id: pendingLogins.newId(), stage: asked.name };
   await pendingLogins.store(unit.db, {
-    ...login,
+    ...stored,
     tokenHash: hashToken(loginToken),
     ipAddress,
     userAgent,
     now: unit.now,
   });
-  await asked.stage.enter?.(login, unit);
+  await asked.stage.enter?.(stored, unit);
   return ask(asked.prompt, loginToken, login);
 }
 
@@ -87,30 +96,51 @@ export async function resumeLogin(
   const login = await findLogin(unit, loginToken);
   if (!login) return { kind: 'LoginExpired' };
   const asked = await firstPrompt(login, context.stages, unit);
-  if (asked) return ask(asked.prompt, loginToken, login);
+  // Nothing is written then, not even a lock: only a person who exists has a row to be locked, and that takes time.
+  if (asked?.name === login.stage) return ask(asked.prompt, loginToken, login);
+
+  // The person first, then what is theirs: a change of the password that ends this login takes them in the same order.
+  await users.lock(unit.db, login.userId ?? users.NOBODY);
+  const next = await firstPrompt(login, context.stages, unit);
+  if (next) {
+    if (await pendingLogins.stopAt(unit.db, login.id, next.name)) await next.stage.enter?.(login, unit);
+    return ask(next.prompt, loginToken, login);
+  }
   if (!(await pendingLogins.complete(unit.db, login.id, unit.now))) return { kind: 'LoginExpired' };
   return (await openSession(unit, context, login)) ?? { kind: 'LoginExpired' };
 }
 
-/** Where a stored login stands. Changes nothing; one that asks nothing more is over but for {@link resumeLogin}. */
+/** Where a stored login stands. Changes nothing. */
 export async function describeLogin(
   unit: Unit,
   stages: Stages,
   loginToken: string,
-): Promise<LoginPrompt | LoginExpired> {
+): Promise<LoginPrompt | LoginReady | LoginExpired> {
   const login = await findLogin(unit, loginToken);
-  const asked = login && (await firstPrompt(login, stages, unit));
-  return asked ? ask(asked.prompt, loginToken, login) : { kind: 'LoginExpired' };
+  if (!login) return { kind: 'LoginExpired' };
+  const asked = await firstPrompt(login, stages, unit);
+  if (asked) return ask(asked.prompt, loginToken, login);
+  return { kind: 'LoginReady', loginToken, expiresAt: login.expiresAt };
 }
 
-async function findLogin(unit: Unit, loginToken: string) {
+/** The login that a token carries on; null if it is over or was never begun. */
+export async function findLogin(unit: Unit, loginToken: string): Promise<StoredLogin | null> {
   return isToken('login', loginToken) ? pendingLogins.find(unit.db, hashToken(loginToken), unit.now) : null;
 }
 
-async function firstPrompt(login: PendingLogin, stages: Stages, unit: Unit) {
-  for (const stage of Object.values(stages)) {
+/** The same, locked against whoever else would change it at the same moment. */
+export async function lockLogin(unit: Unit, loginToken: string): Promise<StoredLogin | null> {
+  const seen = await findLogin(unit, loginToken);
+  // The person first, then what is theirs, as everywhere.
+  await users.lock(unit.db, seen?.userId ?? users.NOBODY);
+  await pendingLogins.lock(unit.db, seen?.id ?? users.NOBODY);
+  return findLogin(unit, loginToken);
+}
+
+async function firstPrompt(login: PendingLogin & { id?: string }, stages: Stages, unit: Unit) {
+  for (const [name, stage] of Object.entries(stages)) {
     const prompt = await stage.prompt(login, unit);
-    if (prompt) return { stage, prompt };
+    if (prompt) return { name, stage, prompt };
   }
   return null;
 }
@@ -149,8 +179,27 @@ async function openSession(unit: Unit, { replaces }: LoginContext, login: Pendin
   for (const sessionId of opened.ended) {
     unit.emit({ kind: 'SessionEnded', userId: session.userId, sessionId, reason: 'REVOKED' });
   }
-  unit.emit({ kind: 'LoggedIn', userId: session.userId, sessionId: session.id, methods: session.methods });
+  unit.emit({
+    kind: 'LoggedIn',
+    userId: session.userId,
+    sessionId: session.id,
+    methods: session.methods,
+    newDevice: opened.newDevice,
+  });
   return { kind: 'LoggedIn', session, user: opened.user, issued: await issue(unit, session, token, login.credential) };
+}
+
+/**
+ * Puts another credential in the place of the one by which a session is held. The old token, or the old chain of refresh
+ * tokens, opens nothing any more. The session stays what it is.
+ * @returns null if the session is over
+ */
+export async function renewCredential(unit: Unit, session: Session): Promise<IssuedCredential | null> {
+  const token = session.credential === 'JWT' ? null : makeToken('session');
+  // The chain before the session, as a refresh takes them.
+  await refreshTokens.endChain(unit.db, session.id);
+  const replaced = await sessions.replaceToken(unit.db, session.id, token === null ? null : hashToken(token));
+  return replaced ? issue(unit, session, token, session.credential) : null;
 }
 
 async function issue(

@@ -1,4 +1,4 @@
-import type { PendingLogin } from '../records/pending-logins.ts';
+import type { PendingLogin, StoredLogin } from '../records/pending-logins.ts';
 import type { Unit } from '../unit.ts';
 
 /** What a stage asks for: facts for the client, told apart by `kind`. */
@@ -8,10 +8,13 @@ export interface Prompt {
 
 /** One question between proving who you are and owning a session. */
 export interface Stage<P extends Prompt = Prompt> {
-  /** What is still missing, read from facts; null once nothing is. Asking twice changes nothing. */
-  prompt(login: PendingLogin, unit: Unit): Promise<P | null>;
+  /**
+   * What is still missing, read from facts; null once nothing is. Asking twice changes nothing.
+   * @param login not stored yet, if it has just begun
+   */
+  prompt(login: PendingLogin & { readonly id?: string }, unit: Unit): Promise<P | null>;
   /** Runs once, when a login first stops here: the place to send a code. */
-  enter?(login: PendingLogin, unit: Unit): Promise<void>;
+  enter?(login: StoredLogin, unit: Unit): Promise<void>;
 }
 
 /** The stages in the order in which a login meets them. */

@@ -1,0 +1,68 @@
+import { messageOf } from '../mail/challenge-message.ts';
+import type { Challenge, ChallengePurpose, NewChallenge } from '../records/challenges.ts';
+import * as challenges from '../records/challenges.ts';
+import type { PendingLogin } from '../records/pending-logins.ts';
+import type { Unit } from '../unit.ts';
+
+/**
+ * Makes a challenge and sends its code and link.
+ * @param options `linkOnly` where nobody awaits a code; `last` voids the earlier ones of its person and purpose, but not
+ * when too many were asked for, so that nothing is sent: nobody must be able to void what they cannot replace
+ * @returns the challenge and the handle that names it; null if the pending login has one of this purpose already
+ */
+export async function sendCode(
+  unit: Unit,
+  asked: NewChallenge,
+  { last = false, ...options }: { readonly linkOnly?: boolean; readonly last?: boolean } = {},
+): Promise<{ readonly challenge: Challenge; readonly handle: string } | null> {
+  const issued = await challenges.issue(unit.db, unit.codeKeys, asked, unit.now);
+  if (!issued) return null;
+  const { id, userId, purpose } = issued.challenge;
+  unit.send(messageOf(issued.challenge, issued.secrets, unit.config, { first: true, ...options }), {
+    as: limitOf(issued.challenge),
+    async unlessDropped() {
+      if (last) await challenges.voidAll(unit.db, userId, [purpose], unit.now, id);
+    },
+  });
+  return issued;
+}
+
+/**
+ * Sends another code and link in the place of the earlier ones. Those stay good where too many were asked for, so that
+ * nothing is sent.
+ * @returns null if it was used, has no checks left, or may not be sent again yet
+ */
+export async function sendCodeAgain(unit: Unit, challenge: Challenge): Promise<Challenge | null> {
+  const issued = await challenges.beginResend(unit.db, unit.codeKeys, challenge, unit.now);
+  if (!issued) return null;
+  const message = messageOf(issued.challenge, issued.secrets, unit.config, { first: false });
+  unit.send(message, { as: limitOf(challenge), unlessDropped: () => challenges.finishResend(unit.db, issued) });
+  return issued.challenge;
+}
+
+/** Sends another code and link to another destination. Those that went to the first one are void. */
+export async function sendCodeToAnother(
+  unit: Unit,
+  challenge: Challenge,
+  to: { readonly destination: string; readonly userId: string | null },
+): Promise<Challenge | null> {
+  const issued = await challenges.redirect(unit.db, unit.codeKeys, challenge, to, unit.now);
+  if (!issued) return null;
+  const message = messageOf(issued.challenge, issued.secrets, unit.config, { first: true });
+  unit.send(message, { as: limitOf(issued.challenge) });
+  return issued.challenge;
+}
+
+/** From when on the code of a login may be sent again. */
+export async function resendAvailableAt(
+  login: PendingLogin & { readonly id?: string },
+  purpose: ChallengePurpose,
+  unit: Unit,
+): Promise<Date> {
+  const sent = login.id ? await challenges.findByLogin(unit.db, login.id, purpose) : null;
+  return sent?.resendAt ?? new Date(unit.now.getTime() + challenges.RESEND_PAUSE_MS);
+}
+
+function limitOf({ purpose, destination }: Challenge): string {
+  return `${purpose} ${destination}`;
+}

@@ -1,0 +1,67 @@
+import type { Config } from './config.ts';
+import type { Hooks } from './hooks.ts';
+import type { Database } from './infra/database.ts';
+import type { Task } from './infra/jobs.ts';
+import type { Mailer } from './infra/mailer.ts';
+import type { Cipher } from './lib/cipher.ts';
+import { deliver } from './mail/deliver.ts';
+import type { Message } from './mail/message.ts';
+import * as emails from './records/emails.ts';
+import * as events from './records/events.ts';
+import { purge } from './records/purge.ts';
+import { DELIVER, type Post } from './unit.ts';
+
+/** What the tasks work with. */
+export interface TaskParts {
+  readonly config: Config;
+  readonly clock: () => Date;
+  readonly database: Database;
+  readonly cipher: Cipher;
+  readonly hooks: Hooks;
+  readonly mailer: Mailer;
+}
+
+/** When which task runs without anybody asking (crontab(5), UTC). */
+export const CRON = [{ task: 'purge', pattern: '17 * * * *' }] as const;
+
+/** What is done outside of requests, by name. */
+export function createTasks(parts: TaskParts): Readonly<Record<string, Task>> {
+  const { config, clock, database } = parts;
+  const { product: name, color, logoUrl } = config.mail;
+  const brand = { name, color, logoUrl, url: config.frontendUrl };
+  const delivery = {
+    brand,
+    hooks: parts.hooks,
+    sendMail: parts.mailer.send,
+    // A mailbox that nobody has shown to be theirs is a stranger's: it hears nothing of the account.
+    primaryEmailOf: (userId: string) =>
+      emails.primaryOf(database, userId, { verified: config.emailVerification !== 'NONE' }),
+  };
+
+  return {
+    async [DELIVER](payload, { last }) {
+      const { id, message } = open(parts.cipher, payload);
+      if (message === null) return;
+      try {
+        await deliver(delivery, message, id);
+      } catch (error) {
+        if (last) await noteUndelivered(database, message, clock());
+        throw error;
+      }
+    },
+    purge: () => purge(database, clock()),
+  };
+}
+
+function open(cipher: Cipher, payload: unknown): Post {
+  const opened = cipher.open((payload as { sealed: string }).sealed, DELIVER);
+  if (opened === null) throw new Error('no secret that is configured opens the message');
+  return JSON.parse(opened);
+}
+
+async function noteUndelivered(database: Database, message: Message, now: Date): Promise<void> {
+  const userId = 'userId' in message.to ? message.to.userId : null;
+  const kind = 'mail' in message ? message.mail : message.sms;
+  const nowhere = { ipAddress: null, userAgent: null };
+  await events.append(database, [{ kind: 'MessageNotDelivered', userId, message: kind }], nowhere, now);
+}
