@@ -1,10 +1,12 @@
 import type { App } from '../app.ts';
+import type { Config } from '../config.ts';
+import { phonesAreOn } from './shared/identifier.ts';
 
 /** What a client needs to know before anybody has logged in. */
 export interface AuthConfig {
   readonly signUpOpen: boolean;
-  readonly loginIdentifiers: readonly ('EMAIL' | 'USERNAME' | 'PHONE')[];
-  readonly emailVerification: 'MANDATORY' | 'OPTIONAL' | 'NONE';
+  readonly loginIdentifiers: Config['loginIdentifiers'];
+  readonly emailVerification: Config['emailVerification'];
   readonly loginCodes: boolean;
   readonly passkeyLogin: boolean;
   readonly passkeySignUp: boolean;
@@ -12,13 +14,13 @@ export interface AuthConfig {
 }
 
 /** Tells what this gateway can do, and what of it is switched on. */
-export function authConfig({ config }: App): AuthConfig {
+export function authConfig(app: App): AuthConfig {
+  const { config } = app;
   return {
     signUpOpen: config.signUp === 'open',
-    // People log in with an address and a password; addresses are not verified, and nothing else can be enrolled.
-    loginIdentifiers: ['EMAIL'],
-    emailVerification: 'NONE',
-    loginCodes: false,
+    loginIdentifiers: config.loginIdentifiers.filter((kind) => kind !== 'PHONE' || phonesAreOn(app)),
+    emailVerification: config.emailVerification,
+    loginCodes: config.loginCodes,
     passkeyLogin: false,
     passkeySignUp: false,
     passwordMinLength: config.password.minLength,

@@ -2,7 +2,7 @@ import type { App, RememberedSession } from '../app.ts';
 import { hashToken, isToken } from '../lib/secrets.ts';
 import type { CredentialKind, KnownSession } from '../records/sessions.ts';
 import * as sessions from '../records/sessions.ts';
-import type { UnauthenticatedReason, Viewer } from './outcomes.ts';
+import type { UnauthenticatedReason, Viewer } from './shared/outcomes.ts';
 
 /** A credential as a request carries it. */
 export interface PresentedCredential {

@@ -1,12 +1,12 @@
 import type { App } from '../app.ts';
 import { addressKey } from '../lib/client-address.ts';
-import { describeLogin, type LoginExpired, type LoginStep, resumeLogin } from '../login/pipeline.ts';
+import { describeLogin, type LoginExpired, type LoginReady, type LoginStep, resumeLogin } from '../login/pipeline.ts';
 import type { LoginPrompt } from '../login/stages/index.ts';
 import { transact } from '../unit.ts';
-import { type Caller, loginContext, type RateLimited, rateLimited } from './outcomes.ts';
+import { type Caller, loginContext, type RateLimited, rateLimited } from './shared/outcomes.ts';
 
 export type ContinueLoginResult = LoginStep | LoginExpired | RateLimited;
-export type PendingLoginResult = LoginPrompt | LoginExpired;
+export type PendingLoginResult = LoginPrompt | LoginReady | LoginExpired;
 
 /** Asks a login again what it still misses: something may have happened elsewhere. */
 export async function continueLogin(

@@ -1,6 +1,6 @@
 import type { App } from '../app.ts';
 import { accessTokenSubject } from '../records/sessions.ts';
-import type { SignedIn } from './outcomes.ts';
+import type { SignedIn } from './shared/outcomes.ts';
 
 export interface AccessTokenIssued {
   readonly kind: 'AccessTokenIssued';

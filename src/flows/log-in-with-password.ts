@@ -1,10 +1,11 @@
-import type { App } from '../app.ts';
+import type { App, Count } from '../app.ts';
 import { addressKey } from '../lib/client-address.ts';
-import { parseEmailAddress } from '../lib/email-address.ts';
 import { beginLogin, type LoginStep } from '../login/pipeline.ts';
 import * as passwords from '../records/passwords.ts';
 import type { CredentialKind } from '../records/sessions.ts';
+import * as users from '../records/users.ts';
 import { transact } from '../unit.ts';
+import { identifierKey, type NamedPerson, readIdentifier } from './shared/identifier.ts';
 import {
   type Caller,
   type InvalidCredentials,
@@ -13,12 +14,9 @@ import {
   loginContext,
   type RateLimited,
   rateLimited,
-} from './outcomes.ts';
+} from './shared/outcomes.ts';
 
-export interface LogInWithPasswordInput {
-  readonly email?: string | null | undefined;
-  readonly username?: string | null | undefined;
-  readonly phone?: string | null | undefined;
+export interface LogInWithPasswordInput extends NamedPerson {
   readonly password: string;
   readonly credential: CredentialKind;
 }
@@ -39,22 +37,32 @@ export async function logInWithPassword(
   caller: Caller,
   input: LogInWithPasswordInput,
 ): Promise<LogInWithPasswordResult> {
-  const address = readIdentifier(input);
-  if (typeof address !== 'string') return address;
+  const identifier = readIdentifier(app, input, 'login');
+  if ('kind' in identifier) return identifier;
+  if (!input.password) return invalidInput({ path: ['password'], code: 'REQUIRED' });
 
   // The place in the queue comes first: who finds it full is told at once, and costs no database work.
   const slot = app.passwords.reserve();
   if (!slot) return rateLimited(BUSY_RETRY_SECONDS);
   try {
-    const counts = [
-      { limit: 'passwordPerAccount', key: address },
+    const named = identifierKey(identifier);
+    const counts: Count[] = [
+      { limit: 'passwordPerAccount', key: named },
       { limit: 'passwordPerAddress', key: addressKey(caller.client.ipAddress) },
       { limit: 'passwordOverall', key: '' },
-    ] as const;
+    ];
     const wait = await app.limiter.count(...counts);
     if (wait !== null) return rateLimited(wait);
 
-    const account = await passwords.countAttempt(app.database.relaxed, address);
+    const decoy = app.limiter.rowOf({ limit: 'passwordPerAccount', key: named });
+    const account = await passwords.countAttempt(app.database.relaxed, identifier, decoy);
+    // Other names of an account are not other tries: all of them count for its primary address.
+    if (account?.primaryEmail && account.primaryEmail !== named) {
+      const more = { limit: 'passwordPerAccount', key: account.primaryEmail } as const;
+      counts.push(more);
+      const longer = await app.limiter.count(more);
+      if (longer !== null) return rateLimited(longer);
+    }
     const stored = account?.password ?? null;
     const { matches, needsRehash } = await slot.verify(input.password, stored);
     const userId = account?.userId ?? null;
@@ -63,8 +71,12 @@ export async function logInWithPassword(
       return { kind: 'InvalidCredentials' };
     }
     const stronger = needsRehash ? await slot.hash(input.password) : null;
+    const breached = await app.passwords.isBreached(input.password);
 
     const step = await transact(app, caller.client, async (unit) => {
+      // The person first, then the password, as every change of it takes them.
+      if (breached || stronger) await users.lock(unit.db, userId);
+      if (breached) await passwords.requireReplacement(unit.db, userId, 'BREACHED');
       if (stronger) await passwords.rehash(unit.db, userId, stored, stronger);
       return beginLogin(unit, loginContext(app, caller), {
         purpose: 'PASSWORD',
@@ -72,6 +84,8 @@ export async function logInWithPassword(
         credential: input.credential,
         methods: [{ method: 'PASSWORD', at: unit.now.toISOString() }],
         passwordChangedAt: stored.changedAt,
+        email: identifier.email,
+        phone: identifier.phone,
       });
     });
     if (!step) return { kind: 'InvalidCredentials' };
@@ -80,13 +94,4 @@ export async function logInWithPassword(
   } finally {
     slot.release();
   }
-}
-
-// The canonical address is both what the account is found by and what its limit counts for.
-function readIdentifier({ email, username, phone, password }: LogInWithPasswordInput): string | InvalidInput {
-  if (username != null) return invalidInput({ path: ['username'], code: 'NOT_ALLOWED' });
-  if (phone != null) return invalidInput({ path: ['phone'], code: 'NOT_ALLOWED' });
-  if (!email) return invalidInput({ path: ['email'], code: 'REQUIRED' });
-  if (!password) return invalidInput({ path: ['password'], code: 'REQUIRED' });
-  return parseEmailAddress(email) ?? invalidInput({ path: ['email'], code: 'INVALID' });
 }

@@ -1,7 +1,7 @@
 import type { App } from '../app.ts';
 import * as sessions from '../records/sessions.ts';
 import { transact } from '../unit.ts';
-import type { Caller, SignedIn } from './outcomes.ts';
+import type { Caller, SignedIn } from './shared/outcomes.ts';
 
 export interface LoggedOut {
   readonly kind: 'LoggedOut';

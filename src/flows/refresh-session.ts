@@ -11,7 +11,7 @@ import {
   rateLimited,
   type Unauthenticated,
   type UnauthenticatedReason,
-} from './outcomes.ts';
+} from './shared/outcomes.ts';
 
 export interface SessionTokensRefreshed {
   readonly kind: 'SessionTokensRefreshed';

@@ -2,28 +2,27 @@ import { randomUUID } from 'node:crypto';
 import type { App } from '../app.ts';
 import { addressKey } from '../lib/client-address.ts';
 import { domainOf, type EmailAddress, localPartOf, parseEmailAddress } from '../lib/email-address.ts';
+import { parsePersonName } from '../lib/person-name.ts';
+import { type PhoneNumber, parsePhoneNumber } from '../lib/phone-number.ts';
+import { parseUsername, type Username } from '../lib/username.ts';
+import { makeAccount, sealSignUp } from '../login/account.ts';
+import { sendCode } from '../login/codes.ts';
 import { beginLogin, type LoginStep } from '../login/pipeline.ts';
-import * as emails from '../records/emails.ts';
-import * as passwords from '../records/passwords.ts';
 import type { CredentialKind } from '../records/sessions.ts';
-import * as users from '../records/users.ts';
-import { transact } from '../unit.ts';
+import { transact, type Unit } from '../unit.ts';
+import { type NamedPerson, phonesAreOn, usernamesAreOn } from './shared/identifier.ts';
 import {
   type Caller,
   type InputIssue,
-  type InputIssueCode,
   type InvalidInput,
   invalidInput,
   loginContext,
   type PasswordRejected,
   type RateLimited,
   rateLimited,
-} from './outcomes.ts';
+} from './shared/outcomes.ts';
 
-export interface SignUpInput {
-  readonly email?: string | null | undefined;
-  readonly username?: string | null | undefined;
-  readonly phone?: string | null | undefined;
+export interface SignUpInput extends NamedPerson {
   readonly password?: string | null | undefined;
   readonly name?: string | null | undefined;
   readonly credential: CredentialKind;
@@ -35,13 +34,17 @@ export interface SignUpClosed {
 
 export type SignUpResult = LoginStep | SignUpClosed | PasswordRejected | InvalidInput | RateLimited;
 
-const MAX_NAME_LENGTH = 200;
 const BUSY_RETRY_SECONDS = 1;
 
-/** Makes an account for somebody new and logs them in, as far as their login asks nothing more. */
+/**
+ * Makes an account for somebody new and logs them in, as far as their login asks nothing more.
+ *
+ * Where the address or number has to be verified before a session, one that is taken goes the same way: the same work,
+ * the same answer, and its holder is told. Only where nothing stands between, it cannot be hidden.
+ */
 export async function signUp(app: App, caller: Caller, input: SignUpInput): Promise<SignUpResult> {
   if (app.config.signUp === 'closed') return { kind: 'SignUpClosed' };
-  const person = readPerson(input);
+  const person = readPerson(app, input);
   if ('kind' in person) return person;
 
   const slot = app.passwords.reserve();
@@ -51,27 +54,35 @@ export async function signUp(app: App, caller: Caller, input: SignUpInput): Prom
     if (wait !== null) return rateLimited(wait);
     const reasons = await app.passwords.refuse(person.password, {
       minLength: app.config.password.minLength,
-      words: [person.email, localPartOf(person.email), domainOf(person.email), person.name ?? ''],
+      words: wordsOf(person),
     });
     if (reasons.length > 0) return { kind: 'PasswordRejected', reasons };
     const password = await slot.hash(person.password);
 
     return await transact(app, caller.client, async (unit) => {
-      const { db, now } = unit;
-      const userId = randomUUID();
-      await users.create(db, { id: userId, name: person.name, now });
-      if (!(await emails.addPrimary(db, userId, person.email, now))) {
-        await users.remove(db, userId);
-        return invalidInput({ path: ['email'], code: 'TAKEN' });
+      const account = { ...person, id: randomUUID(), password };
+      const made = await makeAccount(unit, account);
+      if (made.kind === 'taken' && !isHidden(made.path, unit))
+        return invalidInput({ path: [made.path], code: 'TAKEN' });
+      const userId = made.kind === 'made' ? account.id : null;
+      if (userId) unit.emit({ kind: 'SignedUp', userId });
+      else if (made.kind === 'taken' && made.holder) unit.emit({ kind: 'SignUpRepeated', userId: made.holder });
+      if (userId && person.email && unit.config.emailVerification === 'OPTIONAL') {
+        await sendCode(
+          unit,
+          { purpose: 'VERIFY_EMAIL', userId, channel: 'EMAIL', destination: person.email },
+          { linkOnly: true },
+        );
       }
-      await passwords.set(db, userId, password, now);
-      unit.emit({ kind: 'SignedUp', userId });
       const step = await beginLogin(unit, loginContext(app, caller), {
         purpose: 'SIGN_UP',
         userId,
         credential: input.credential,
-        methods: [{ method: 'PASSWORD', at: now.toISOString() }],
-        passwordChangedAt: now,
+        methods: [{ method: 'PASSWORD', at: unit.now.toISOString() }],
+        passwordChangedAt: unit.now,
+        email: person.email,
+        phone: person.phone,
+        sealedSignUp: sealSignUp(unit, account),
       });
       if (!step) throw new Error('an account that was made a moment ago refused its first login');
       return step;
@@ -81,32 +92,52 @@ export async function signUp(app: App, caller: Caller, input: SignUpInput): Prom
   }
 }
 
+// What must be verified before a session is verified by its holder, or never.
+function isHidden(taken: 'email' | 'username' | 'phone', { config }: Unit): boolean {
+  return taken === 'phone' || (taken === 'email' && config.emailVerification === 'MANDATORY');
+}
+
 interface Person {
-  readonly email: EmailAddress;
+  readonly email: EmailAddress | null;
+  readonly phone: PhoneNumber | null;
+  readonly username: { readonly username: Username; readonly key: string } | null;
   readonly password: string;
   readonly name: string | null;
 }
 
-function readPerson(input: SignUpInput): Person | InvalidInput {
-  const issues: InputIssue[] = [];
-  if (input.username != null) issues.push({ path: ['username'], code: 'NOT_ALLOWED' });
-  if (input.phone != null) issues.push({ path: ['phone'], code: 'NOT_ALLOWED' });
-  const email = input.email ? parseEmailAddress(input.email) : null;
-  if (!email) issues.push({ path: ['email'], code: input.email ? 'INVALID' : 'REQUIRED' });
-  if (!input.password) issues.push({ path: ['password'], code: 'REQUIRED' });
-  const name = readName(input.name ?? '');
-  if (name && typeof name === 'object') issues.push({ path: ['name'], code: name.problem });
-  if (!email || !input.password || issues.length > 0) return invalidInput(...issues);
-  return { email, password: input.password, name: typeof name === 'string' ? name : null };
+function wordsOf({ email, username, name }: Person): string[] {
+  const ofEmail = email ? [email, localPartOf(email), domainOf(email)] : [];
+  return [...ofEmail, username?.username ?? '', name ?? ''];
 }
 
-function readName(typed: string): string | null | { readonly problem: InputIssueCode } {
-  // Normalizing takes time that grows with the square of a run of combining marks: only what may fit is normalized.
-  if (typed.length > 8 * MAX_NAME_LENGTH) return { problem: 'TOO_LONG' };
-  const name = typed.normalize('NFC').trim();
-  if ([...name].length > MAX_NAME_LENGTH) return { problem: 'TOO_LONG' };
-  // Control and invisible formatting characters forge lines in mails and logs; lone surrogates are no text.
-  if (/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u.test(name) || !name.isWellFormed())
-    return { problem: 'INVALID' };
-  return name || null;
+function readPerson(app: App, input: SignUpInput): Person | InvalidInput {
+  const issues: InputIssue[] = [];
+  const [email, phone] = [input.email ?? '', input.phone ?? ''];
+  const address = email ? parseEmailAddress(email) : null;
+  const number = phone ? parsePhoneNumber(phone) : null;
+  const canUsePhone = phonesAreOn(app);
+  const needsEmail = !canUsePhone || (app.config.loginIdentifiers.includes('EMAIL') && !phone);
+  if (email && !address) issues.push({ path: ['email'], code: 'INVALID' });
+  if (!email && needsEmail) issues.push({ path: ['email'], code: 'REQUIRED' });
+  if (input.phone != null && !canUsePhone) issues.push({ path: ['phone'], code: 'NOT_ALLOWED' });
+  if (phone && canUsePhone && !number) issues.push({ path: ['phone'], code: 'INVALID' });
+  if (!phone && !email && !needsEmail) issues.push({ path: ['phone'], code: 'REQUIRED' });
+  const username = readUsername(app, input.username ?? null, issues);
+  if (!input.password) issues.push({ path: ['password'], code: 'REQUIRED' });
+  const name = parsePersonName(input.name ?? '');
+  if (name && typeof name === 'object') issues.push({ path: ['name'], code: name.problem });
+  if (!input.password || issues.length > 0) return invalidInput(...issues);
+  const { password } = input;
+  return { email: address, phone: number, username, password, name: typeof name === 'string' ? name : null };
+}
+
+function readUsername(app: App, typed: string | null, issues: InputIssue[]): Person['username'] {
+  if (typed === null) return null;
+  if (!usernamesAreOn(app)) issues.push({ path: ['username'], code: 'NOT_ALLOWED' });
+  else if (typed) {
+    const username = parseUsername(typed);
+    if (typeof username !== 'string') return username;
+    issues.push({ path: ['username'], code: username });
+  }
+  return null;
 }

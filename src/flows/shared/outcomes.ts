@@ -1,9 +1,9 @@
-import type { App } from '../app.ts';
-import type { PasswordRejection } from '../lib/password-policy.ts';
-import type { LoginContext } from '../login/pipeline.ts';
-import type { Session } from '../records/sessions.ts';
-import type { User } from '../records/users.ts';
-import type { Client } from '../unit.ts';
+import type { App } from '../../app.ts';
+import type { PasswordRejection } from '../../lib/password-policy.ts';
+import type { LoginContext } from '../../login/pipeline.ts';
+import type { Session } from '../../records/sessions.ts';
+import type { User } from '../../records/users.ts';
+import type { Client } from '../../unit.ts';
 
 /** Why a request is recognised as nobody. */
 export type UnauthenticatedReason = 'NO_CREDENTIAL' | 'INVALID_CREDENTIAL' | 'EXPIRED' | 'REVOKED';
@@ -39,6 +39,38 @@ export interface Caller {
 /** One answer for a wrong password, an unknown, disabled or locked account, and one that has no password. */
 export interface InvalidCredentials {
   readonly kind: 'InvalidCredentials';
+}
+
+/** The code was wrong; the handle is still good for so many tries. */
+export interface InvalidCode {
+  readonly kind: 'InvalidCode';
+  readonly attemptsLeft: number;
+}
+
+/** A link or handle that is unknown, used or too old. */
+export interface InvalidToken {
+  readonly kind: 'InvalidToken';
+}
+
+/** A code is on its way, or so it looks to somebody whom that does not concern. */
+export interface CodeSent {
+  readonly kind: 'CodeSent';
+  readonly handle: string;
+  readonly expiresAt: Date;
+  readonly resendAvailableAt: Date;
+}
+
+/** Nothing of the viewer's has this id. */
+export interface NotFound {
+  readonly kind: 'NotFound';
+}
+
+export type ReauthenticationMethod = 'PASSWORD' | 'TOTP' | 'RECOVERY_CODE' | 'PASSKEY' | 'EMAIL_CODE';
+
+/** The viewer must prove anew who they are first. */
+export interface ReauthenticationRequired {
+  readonly kind: 'ReauthenticationRequired';
+  readonly methods: readonly ReauthenticationMethod[];
 }
 
 export interface RateLimited {

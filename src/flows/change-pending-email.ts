@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import type { App } from '../app.ts';
+import { type EmailAddress, parseEmailAddress } from '../lib/email-address.ts';
+import { makeAccount, openSignUp } from '../login/account.ts';
+import { sendCodeToAnother } from '../login/codes.ts';
+import { describeLogin, type LoginExpired, lockLogin } from '../login/pipeline.ts';
+import type { LoginPrompt } from '../login/stages/index.ts';
+import * as challenges from '../records/challenges.ts';
+import * as emails from '../records/emails.ts';
+import type { StoredLogin } from '../records/pending-logins.ts';
+import * as pendingLogins from '../records/pending-logins.ts';
+import * as users from '../records/users.ts';
+import type { Unit } from '../unit.ts';
+import { limitMailRequests, transactMailRequest } from './shared/mail-request.ts';
+import { type Caller, type InvalidInput, invalidInput, type RateLimited } from './shared/outcomes.ts';
+
+type EmailVerificationRequired = Extract<LoginPrompt, { kind: 'EmailVerificationRequired' }>;
+export type ChangePendingEmailResult = EmailVerificationRequired | LoginExpired | InvalidInput | RateLimited;
+
+/**
+ * Corrects the address that a login waits for. Whether the old one or the new one is somebody else's makes no
+ * difference to see: where the sign-up could not become an account under the old one, it does now, and where the new
+ * one is taken, its holder is told and nobody can answer.
+ */
+export async function changePendingEmail(
+  app: App,
+  caller: Caller,
+  input: { readonly loginToken: string; readonly email: string },
+): Promise<ChangePendingEmailResult> {
+  const email = parseEmailAddress(input.email);
+  if (!email) return invalidInput({ path: ['email'], code: input.email ? 'INVALID' : 'REQUIRED' });
+  const limited = await limitMailRequests(app, caller);
+  if (limited) return limited;
+
+  return transactMailRequest(app, caller, async (unit) => {
+    const login = await lockLogin(unit, input.loginToken);
+    const sent = login?.stage === 'verifyEmail' && (await challenges.findByLogin(unit.db, login.id, 'VERIFY_EMAIL'));
+    if (!sent) return { kind: 'LoginExpired' };
+    const own = await emails.list(unit.db, login.userId ?? users.NOBODY);
+    // With an address that is verified already there would be nothing left to wait for.
+    if (own.some(({ address: held, verified }) => verified && held === email)) return { kind: 'LoginExpired' };
+    if (login.email !== email) {
+      const owner = await giveAddress(unit, login, email);
+      await sendCodeToAnother(unit, sent, { destination: email, userId: owner });
+    }
+    const now = await describeLogin(unit, app.stages, input.loginToken);
+    return now.kind === 'EmailVerificationRequired' ? now : { kind: 'LoginExpired' };
+  });
+}
+
+/**
+ * Gives the address to the account of a login, or makes the account with it. Both are done, whichever counts: who signed
+ * up must not be able to tell which it was.
+ * @returns whose the address is then; null if it is somebody else's
+ */
+async function giveAddress(unit: Unit, login: StoredLogin, email: EmailAddress): Promise<string | null> {
+  const { db, now, emit } = unit;
+  const known = login.userId ?? users.NOBODY;
+  const from = await emails.primaryOf(db, known);
+  const sealed = login.sealedSignUp === null ? null : openSignUp(unit, login.sealedSignUp);
+  const id = randomUUID();
+  const made = sealed && (await makeAccount(unit, { ...sealed, id, email }, { keep: login.userId === null }));
+  // Back to the one that the account has had all along, there is nothing to correct.
+  const corrected = (await emails.correct(db, known, from ?? email, email)) || from === email;
+  const isNew = login.userId === null && made?.kind === 'made';
+  const owner = isNew ? id : corrected ? login.userId : null;
+  if (isNew) emit({ kind: 'SignedUp', userId: id });
+  else if (owner) emit({ kind: 'PendingEmailChanged', userId: owner });
+  else if (made?.kind === 'taken' && made.holder) emit({ kind: 'SignUpRepeated', userId: made.holder });
+  await pendingLogins.setEmail(db, login.id, {
+    email,
+    userId: login.userId ?? owner,
+    passwordChangedAt: isNew ? now : login.passwordChangedAt,
+  });
+  return owner;
+}

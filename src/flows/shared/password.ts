@@ -1,0 +1,81 @@
+import type { App } from '../../app.ts';
+import { domainOf, localPartOf } from '../../lib/email-address.ts';
+import { rejections } from '../../lib/password-policy.ts';
+import * as passwords from '../../records/passwords.ts';
+import type { Names } from '../../records/users.ts';
+import { transact } from '../../unit.ts';
+import {
+  type Caller,
+  type InvalidCredentials,
+  type PasswordRejected,
+  type RateLimited,
+  rateLimited,
+  type SignedIn,
+} from './outcomes.ts';
+
+/** Seconds after which a server that is busy with hashing is worth asking again. */
+export const BUSY_RETRY_SECONDS = 1;
+
+/** A place to hash in. */
+type Slot = NonNullable<ReturnType<App['passwords']['reserve']>>;
+
+/** The password was right. */
+export interface OwnPassword {
+  readonly kind: 'right';
+  /** Names the password that was compared with. */
+  readonly changedAt: Date;
+  /** Takes the try back, once it has led to something. */
+  refund(): void;
+}
+
+/** What speaks against a new password, whosever it is to be; null if nothing does. */
+export async function refuseNewPassword(app: App, typed: string): Promise<PasswordRejected | null> {
+  const reasons = await app.passwords.refuse(typed, { minLength: app.config.password.minLength, words: [] });
+  return reasons.length > 0 ? { kind: 'PasswordRejected', reasons } : null;
+}
+
+/** What speaks against it as the password of this person: that it is little more than one of their names. */
+export function refuseOwnNames(typed: string, { name, username, emails }: Names): PasswordRejected | null {
+  const ofEmails = emails.flatMap((email) => [email, localPartOf(email), domainOf(email)]);
+  const context = [...ofEmails, name ?? '', username ?? ''];
+  const reasons = rejections(typed, { minLength: 0, context }, () => false);
+  return reasons.length > 0 ? { kind: 'PasswordRejected', reasons } : null;
+}
+
+/**
+ * What speaks against it where the present one must be replaced: that it is the same. Asked last, and only for somebody
+ * who has proven enough to set it: the answer tells what the present one is.
+ */
+export async function refuseRuledOut(
+  app: App,
+  userId: string,
+  typed: string,
+  slot: Slot,
+): Promise<PasswordRejected | null> {
+  const ruledOut = await passwords.findRuledOut(app.database, userId);
+  const same = ruledOut && (await slot.verify(typed, ruledOut)).matches;
+  return same ? { kind: 'PasswordRejected', reasons: ['REFUSED'] } : null;
+}
+
+/**
+ * Checks the password of somebody who is signed in: whoever found their screen unlocked must not guess better here than
+ * at the login. So it counts for the same limits, and before it is compared.
+ */
+export async function checkOwnPassword(
+  app: App,
+  { client }: Caller,
+  { user }: SignedIn,
+  typed: string,
+  slot: Slot,
+): Promise<OwnPassword | InvalidCredentials | RateLimited> {
+  const count = { limit: 'passwordPerAccount', key: user.email ?? user.id } as const;
+  const wait = await app.limiter.count(count);
+  if (wait !== null) return rateLimited(wait);
+  const stored = await passwords.countOwnAttempt(app.database.relaxed, user.id);
+  const { matches } = await slot.verify(typed, stored);
+  if (matches && stored) {
+    return { kind: 'right', changedAt: stored.changedAt, refund: () => app.limiter.refund(count) };
+  }
+  await transact(app, client, async ({ emit }) => emit({ kind: 'LoginFailed', userId: user.id, method: 'PASSWORD' }));
+  return { kind: 'InvalidCredentials' };
+}

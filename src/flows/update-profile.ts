@@ -1,0 +1,107 @@
+import type { App } from '../app.ts';
+import { parsePersonName } from '../lib/person-name.ts';
+import { parseUsername, type Username } from '../lib/username.ts';
+import { canLogIn } from '../login/ways-in.ts';
+import * as phones from '../records/phones.ts';
+import type { Session } from '../records/sessions.ts';
+import * as sessions from '../records/sessions.ts';
+import type { User } from '../records/users.ts';
+import * as users from '../records/users.ts';
+import { transact, type Unit } from '../unit.ts';
+import { phonesAreOn, usernamesAreOn } from './shared/identifier.ts';
+import {
+  type Caller,
+  type InputIssue,
+  type InvalidInput,
+  invalidInput,
+  type RateLimited,
+  rateLimited,
+  type SignedIn,
+  type Unauthenticated,
+} from './shared/outcomes.ts';
+
+/** What is left out stays; null or nothing at all takes it away. */
+export interface UpdateProfileInput {
+  readonly name?: string | null | undefined;
+  readonly username?: string | null | undefined;
+}
+
+export interface ProfileUpdated {
+  readonly kind: 'ProfileUpdated';
+  /** As they are now. */
+  readonly user: User;
+  /** Through which they are seen. */
+  readonly session: Session;
+}
+
+export type UpdateProfileResult = ProfileUpdated | InvalidInput | Unauthenticated | RateLimited;
+
+/** Changes what a person is called: all of it, or nothing and every reason why not. */
+export async function updateProfile(
+  app: App,
+  { client }: Caller,
+  { session, user: { id } }: SignedIn,
+  input: UpdateProfileInput,
+): Promise<UpdateProfileResult> {
+  const issues: InputIssue[] = [];
+  const name = readName(input.name, issues);
+  const username = readUsername(app, input.username, issues);
+  const wait = await app.limiter.count({ limit: 'changePerAccount', key: id });
+  if (wait !== null) return rateLimited(wait);
+
+  return transact(app, client, async (unit): Promise<UpdateProfileResult> => {
+    const { db, emit } = unit;
+    const before = (await users.lock(db, id)) ? await sessions.findById(db, session.id) : null;
+    if (!before) return { kind: 'Unauthenticated', reason: 'REVOKED' };
+    if (username && (await users.hasUsername(db, username.key, id))) issues.push(taken);
+    if (username === null && !(await canGoWithoutUsername(app, unit, before.user))) issues.push(needed);
+    if (issues.length > 0) return invalidInput(...issues);
+
+    const newUsername = username === undefined ? before.user.username : (username?.username ?? null);
+    if (username !== undefined && newUsername !== before.user.username) {
+      // Looked up above, but another may have come between.
+      if (!(await users.setUsername(db, id, username))) return invalidInput(taken);
+      emit({ kind: 'UsernameChanged', userId: id, username: newUsername });
+    }
+    const newName = name === undefined ? before.user.name : name;
+    if (newName !== before.user.name) {
+      await users.setName(db, id, newName);
+      emit({ kind: 'ProfileUpdated', userId: id });
+    }
+    return { kind: 'ProfileUpdated', session, user: { ...before.user, name: newName, username: newUsername } };
+  });
+}
+
+const taken: InputIssue = { path: ['username'], code: 'TAKEN' };
+const needed: InputIssue = { path: ['username'], code: 'REQUIRED' };
+
+function readName(typed: string | null | undefined, issues: InputIssue[]): string | null | undefined {
+  if (typed === undefined) return undefined;
+  const name = parsePersonName(typed ?? '');
+  if (name === null || typeof name === 'string') return name;
+  issues.push({ path: ['name'], code: name.problem });
+  return undefined;
+}
+
+function readUsername(
+  app: App,
+  typed: string | null | undefined,
+  issues: InputIssue[],
+): { readonly username: Username; readonly key: string } | null | undefined {
+  if (typed === undefined) return undefined;
+  // Whoever has one from the time when there were user names may still give it up.
+  if (!typed) return null;
+  const username = usernamesAreOn(app) ? parseUsername(typed) : 'NOT_ALLOWED';
+  if (typeof username !== 'string') return username;
+  issues.push({ path: ['username'], code: username });
+  return undefined;
+}
+
+async function canGoWithoutUsername(app: App, { db, config }: Unit, user: User): Promise<boolean> {
+  if (user.username === null) return true;
+  const phone = (await phones.find(db, user.id))?.number ?? null;
+  return canLogIn(
+    { ...user, username: null, phone },
+    { usernames: usernamesAreOn(app), phones: phonesAreOn(app), codeAfterPassword: config.loginCodeRequired },
+  );
+}
