@@ -1,5 +1,5 @@
 import type { App } from '../app.ts';
-import type { Caller } from '../flows/outcomes.ts';
+import type { Caller } from '../flows/shared/outcomes.ts';
 import type { IssuedCredential } from '../login/pipeline.ts';
 
 /** What a resolver may do to the answer beside its data. */

@@ -4,8 +4,9 @@ import {
   type PendingLoginResult,
   pendingLogin,
 } from '../flows/continue-login.ts';
+import type { LoginReady } from '../login/pipeline.ts';
 import { builder } from './builder.ts';
-import { deliver, loginSteps } from './login.ts';
+import { deliver, loginPrompts, loginSteps, PendingLogin } from './login.ts';
 import { LoginExpiredType, RateLimitedType } from './outcomes.ts';
 import { resultUnion } from './result-union.ts';
 
@@ -30,7 +31,14 @@ builder.mutationField('continueLogin', (t) =>
   }),
 );
 
+const LoginReadyType = builder.objectRef<LoginReady>('LoginReady').implement({
+  description: 'Nothing is missing any more: continueLogin opens the session.',
+  interfaces: [PendingLogin],
+});
+
 const PendingLoginResultType = resultUnion<PendingLoginResult>()('PendingLoginResult', {
+  ...loginPrompts,
+  LoginReady: LoginReadyType,
   LoginExpired: LoginExpiredType,
 });
 

@@ -1,8 +1,20 @@
-import type { SignedIn, Unauthenticated } from '../flows/outcomes.ts';
+import { demandFreshness, type FreshSession } from '../flows/shared/freshness.ts';
+import type { ReauthenticationRequired, SignedIn, Unauthenticated } from '../flows/shared/outcomes.ts';
 import type { Context } from './context.ts';
 
 /** Hands the signed-in viewer to `work`; for anybody else the answer is Unauthenticated, with the reason. */
 export function signedIn<R>({ caller }: Context, work: (viewer: SignedIn) => R): R | Unauthenticated {
   const { viewer } = caller;
   return viewer.kind === 'anonymous' ? { kind: 'Unauthenticated', reason: viewer.reason } : work(viewer);
+}
+
+/** Hands the viewer to `work` if they have just proven who they are; else says what they have to do first. */
+export function freshlySignedIn<R>(
+  context: Context,
+  work: (viewer: FreshSession) => R,
+): R | Unauthenticated | ReauthenticationRequired {
+  return signedIn(context, (viewer) => {
+    const fresh = demandFreshness(context.app, viewer);
+    return fresh.kind === 'ReauthenticationRequired' ? fresh : work(fresh);
+  });
 }

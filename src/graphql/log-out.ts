@@ -1,5 +1,5 @@
 import { type LoggedOut, logOut } from '../flows/log-out.ts';
-import type { Unauthenticated } from '../flows/outcomes.ts';
+import type { Unauthenticated } from '../flows/shared/outcomes.ts';
 import { builder } from './builder.ts';
 import { signedIn } from './guard.ts';
 import { UnauthenticatedType } from './outcomes.ts';

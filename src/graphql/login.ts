@@ -1,4 +1,5 @@
 import type { IssuedCredential, LoggedIn, TokenPair } from '../login/pipeline.ts';
+import type { LoginPrompt } from '../login/stages/index.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
 import { resultUnion } from './result-union.ts';
@@ -6,9 +7,11 @@ import { SessionType } from './session.ts';
 import { UserType } from './user.ts';
 
 type SessionCookie = Extract<IssuedCredential, { kind: 'SessionCookie' }>;
+type Asked = Pick<LoginPrompt, 'loginToken' | 'expiresAt'>;
+type PromptOf<K extends LoginPrompt['kind']> = Extract<LoginPrompt, { kind: K }>;
 type SessionToken = Extract<IssuedCredential, { kind: 'SessionToken' }>;
 
-builder.interfaceRef<{ readonly loginToken: string; readonly expiresAt: Date }>('PendingLogin').implement({
+export const PendingLogin = builder.interfaceRef<Asked>('PendingLogin').implement({
   description: 'Proven so far, but not yet a session. `loginToken` carries the login on and opens nothing else.',
   fields: (t) => ({
     loginToken: t.exposeString('loginToken'),
@@ -64,15 +67,63 @@ export const LoggedInType = builder.objectRef<LoggedIn>('LoggedIn').implement({
   }),
 });
 
-/** The members that every login may end in: one type for each prompt of the pipeline. */
-export const loginSteps = { LoggedIn: LoggedInType };
+const LoginCodeRequiredType = builder.objectRef<PromptOf<'LoginCodeRequired'>>('LoginCodeRequired').implement({
+  description: 'A login code was sent; logInWithCode answers.',
+  interfaces: [PendingLogin],
+  fields: (t) => ({ resendAvailableAt: t.expose('resendAvailableAt', { type: 'DateTime' }) }),
+});
 
-/** Hands a result on. If it opened a session, the answer to the browser is made to hold it. */
-export function deliver<S extends { readonly kind: string }>({ answer }: Context, result: S | LoggedIn): S | LoggedIn {
-  if (isLoggedIn(result)) answer.holdSession(result.issued);
+const EmailVerificationRequiredType = builder
+  .objectRef<PromptOf<'EmailVerificationRequired'>>('EmailVerificationRequired')
+  .implement({
+    description: 'A code went to this address; verifyEmail answers.',
+    interfaces: [PendingLogin],
+    fields: (t) => ({
+      email: t.exposeString('email'),
+      resendAvailableAt: t.expose('resendAvailableAt', { type: 'DateTime' }),
+    }),
+  });
+
+const PhoneVerificationRequiredType = builder
+  .objectRef<PromptOf<'PhoneVerificationRequired'>>('PhoneVerificationRequired')
+  .implement({
+    description: 'A code went to this number; verifyPhone answers.',
+    interfaces: [PendingLogin],
+    fields: (t) => ({
+      phone: t.exposeString('phone', { description: 'All but the last digits hidden.' }),
+      resendAvailableAt: t.expose('resendAvailableAt', { type: 'DateTime' }),
+    }),
+  });
+
+const PasswordChangeReason = builder.enumType('PasswordChangeReason', {
+  values: ['BREACHED', 'ADMINISTRATOR'] as const,
+});
+
+const PasswordChangeRequiredType = builder
+  .objectRef<PromptOf<'PasswordChangeRequired'>>('PasswordChangeRequired')
+  .implement({
+    description: 'replacePassword answers.',
+    interfaces: [PendingLogin],
+    fields: (t) => ({ reason: t.expose('reason', { type: PasswordChangeReason }) }),
+  });
+
+/** What a login may stop at: one type for each prompt of the pipeline. */
+export const loginPrompts = {
+  LoginCodeRequired: LoginCodeRequiredType,
+  EmailVerificationRequired: EmailVerificationRequiredType,
+  PhoneVerificationRequired: PhoneVerificationRequiredType,
+  PasswordChangeRequired: PasswordChangeRequiredType,
+};
+
+/** The members that every login may end in. */
+export const loginSteps = { LoggedIn: LoggedInType, ...loginPrompts };
+
+/** Hands a result on. If it issued a credential, the answer to the browser is made to hold it. */
+export function deliver<S extends { readonly kind: string }>({ answer }: Context, result: S): S {
+  if (hasCredential(result)) answer.holdSession(result.issued);
   return result;
 }
 
-function isLoggedIn(result: { readonly kind: string }): result is LoggedIn {
-  return result.kind === 'LoggedIn';
+function hasCredential(result: object): result is { readonly issued: IssuedCredential } {
+  return 'issued' in result;
 }

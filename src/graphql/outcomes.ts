@@ -1,11 +1,16 @@
 import type {
+  CodeSent,
   InputIssue,
+  InvalidCode,
   InvalidCredentials,
   InvalidInput,
+  InvalidToken,
+  NotFound,
   PasswordRejected,
   RateLimited,
+  ReauthenticationRequired,
   Unauthenticated,
-} from '../flows/outcomes.ts';
+} from '../flows/shared/outcomes.ts';
 import type { LoginExpired } from '../login/pipeline.ts';
 import { builder } from './builder.ts';
 import { issueMessage, Problem } from './problems.ts';
@@ -77,3 +82,42 @@ export const RateLimitedType = builder.objectRef<RateLimited>('RateLimited').imp
   interfaces: [Problem],
   fields: (t) => ({ retryAfter: t.exposeInt('retryAfter', { description: 'Seconds.' }) }),
 });
+
+export const InvalidCodeType = builder.objectRef<InvalidCode>('InvalidCode').implement({
+  description: 'The code was wrong; the handle is still good for so many tries.',
+  interfaces: [Problem],
+  fields: (t) => ({ attemptsLeft: t.exposeInt('attemptsLeft') }),
+});
+
+export const InvalidTokenType = builder.objectRef<InvalidToken>('InvalidToken').implement({
+  description: 'A link or handle that is unknown, used or too old.',
+  interfaces: [Problem],
+});
+
+export const CodeSentType = builder.objectRef<CodeSent>('CodeSent').implement({
+  fields: (t) => ({
+    handle: t.exposeString('handle', { description: 'Names this code, for the mutation that takes it.' }),
+    expiresAt: t.expose('expiresAt', { type: 'DateTime' }),
+    resendAvailableAt: t.expose('resendAvailableAt', { type: 'DateTime' }),
+  }),
+});
+
+export const NotFoundType = builder.objectRef<NotFound>('NotFound').implement({ interfaces: [Problem] });
+
+export const ReauthenticationMethodType = builder.enumType('ReauthenticationMethod', {
+  values: ['PASSWORD', 'TOTP', 'RECOVERY_CODE', 'PASSKEY', 'EMAIL_CODE'] as const,
+});
+
+export const ReauthenticationRequiredType = builder
+  .objectRef<ReauthenticationRequired>('ReauthenticationRequired')
+  .implement({
+    description: 'Sign in once more first: reauthenticate answers, then try again.',
+    interfaces: [Problem],
+    fields: (t) => ({
+      methods: t.field({
+        type: [ReauthenticationMethodType],
+        description: 'Any of these. None: log in anew.',
+        resolve: ({ methods }) => [...methods],
+      }),
+    }),
+  });

@@ -1,4 +1,4 @@
-import type { InputIssueCode } from '../flows/outcomes.ts';
+import type { InputIssueCode } from '../flows/shared/outcomes.ts';
 import { builder } from './builder.ts';
 
 /** What people read. Programs go by `__typename`; nothing but this file holds text for people. */
@@ -10,6 +10,13 @@ const MESSAGES = {
   PasswordRejected: 'Please choose another password.',
   InvalidInput: 'Some of what you entered needs another look.',
   RateLimited: 'Too many attempts. Please wait a moment.',
+  InvalidCode: 'This code is not right.',
+  InvalidToken: 'This link or code is used, too old, or none of ours.',
+  ReauthenticationRequired: 'Please confirm first that it is you.',
+  NotFound: 'There is nothing like that.',
+  EmailNotVerified: 'Please verify this address first.',
+  PrimaryEmailKept: 'The primary address cannot be removed. Please choose another one first.',
+  LastLoginMethod: 'Without this there would be no way to log in any more.',
 } as const;
 
 const ISSUES: Readonly<Record<InputIssueCode, string>> = {

@@ -1,5 +1,5 @@
-import type { SignedIn } from '../flows/outcomes.ts';
-import { freshUntil } from '../flows/read-session.ts';
+import { freshUntil } from '../flows/shared/freshness.ts';
+import type { SignedIn } from '../flows/shared/outcomes.ts';
 import { builder } from './builder.ts';
 import { signedIn } from './guard.ts';
 import { UnauthenticatedType } from './outcomes.ts';

@@ -1,5 +1,5 @@
-import type { SignedIn } from '../flows/outcomes.ts';
-import { sessionsOf } from '../flows/read-session.ts';
+import { lastLoginAt, sessionsOf } from '../flows/read-session.ts';
+import type { SignedIn } from '../flows/shared/outcomes.ts';
 import { localPartOf } from '../lib/email-address.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
@@ -15,7 +15,11 @@ export const UserType = builder.objectRef<User>('User').implement({
   fields: (t) => ({
     id: t.exposeID('id'),
     createdAt: t.expose('createdAt', { type: 'DateTime' }),
-    lastLoginAt: t.expose('lastLoginAt', { type: 'DateTime', nullable: true }),
+    lastLoginAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      resolve: (user, _args, { app }) => lastLoginAt(app, user),
+    }),
     displayName: t.string({
       description: 'What to call this person: name, else username, else the local part of the address.',
       resolve: ({ name, username, email }) => name ?? username ?? localPartOf(email ?? ''),
