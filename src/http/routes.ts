@@ -1,6 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Hono } from 'hono';
 import type { App } from '../app.ts';
+import { outboxRoutes } from './outbox.ts';
+import { linkPages } from './pages.ts';
 import type { Lifecycle } from './server.ts';
 
 /** Verifiers may keep the keys for so long; a new key stands here for twice that before it signs. */
@@ -32,6 +34,10 @@ export function createRoutes(app: App, lifecycle: Lifecycle): Hono {
       cacheable,
     ),
   );
+
+  if (app.outbox) routes.route('/', outboxRoutes(app.outbox, app.config.publicUrl));
+  // The links of mails lead to the frontend; without one they lead here.
+  if (app.config.frontendUrl === app.config.publicUrl) routes.route('/', linkPages());
 
   // Another method on a path that is known; HEAD is answered above, as GET without its body.
   for (const { path } of [...routes.routes]) {

@@ -15,7 +15,7 @@ const ANSWER_DEADLINE_MS = 10_000;
 /** Requests that were sent before anybody could know get so long to be read; their answers close the connection. */
 const LINGER_MS = 100;
 /** What still runs when the gateway stops may take so long. */
-const DRAIN_MS = 7_000;
+const DRAIN_MS = 4_000;
 
 /** What is going on with the server, as far as routes care. */
 export interface Lifecycle {
