@@ -1,0 +1,748 @@
+import type { Answer } from './client.ts';
+import type { ReadMail } from './mails.ts';
+
+/** What the pipeline is configured to ask. */
+export interface PipelineSettings {
+  readonly mandatory: boolean;
+  /** A code is asked for after a password. */
+  readonly codes: boolean;
+  readonly logsInAfterReset: boolean;
+}
+
+export type Purpose = 'VERIFY_EMAIL' | 'CONFIRM_EMAIL' | 'LOGIN_CODE' | 'RESET_PASSWORD' | 'REAUTHENTICATE';
+type Stage = 'loginCode' | 'verifyEmail' | 'replacePassword';
+type Method = 'PASSWORD' | 'CODE' | 'LINK' | 'PASSWORD_RESET';
+
+interface Account {
+  id: string | null;
+  emails: { address: string; verified: boolean; primary: boolean }[];
+  password: string | null;
+  /** Names the password; null for none. */
+  version: number | null;
+  marked: boolean;
+  gone: boolean;
+}
+
+interface Login {
+  token: string;
+  readonly person: string;
+  readonly purpose: 'SIGN_UP' | 'PASSWORD' | 'CODE' | 'PASSWORD_RESET';
+  account: Account | null;
+  email: string | null;
+  readonly methods: Method[];
+  version: number | null;
+  stage: Stage | null;
+  readonly ends: number;
+  over: boolean;
+  readonly password: string | null;
+}
+
+interface Challenge {
+  readonly purpose: Purpose;
+  readonly person: string;
+  readonly login: Login | null;
+  readonly session: Session | null;
+  handle: string;
+  account: Account | null;
+  to: string;
+  code: string;
+  token: string;
+  attempts: number;
+  codeEnds: number;
+  linkEnds: number;
+  resendAt: number;
+  used: boolean;
+}
+
+interface Session {
+  token: string;
+  readonly account: Account;
+  readonly ends: number;
+  provenAt: number;
+  over: boolean;
+}
+
+/** A browser or an app of one of the two. */
+export interface ModelClient {
+  readonly index: number;
+  readonly person: string;
+  readonly passwords: readonly string[];
+  session: Session | null;
+}
+
+type Proof = { readonly token: string } | { readonly code: { readonly handle: string; readonly code: string } };
+type Checked = { readonly ok: Challenge; readonly by: 'CODE' | 'LINK' } | { readonly refused: string };
+
+const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
+const LINKS: Readonly<Record<Purpose, number>> = {
+  VERIFY_EMAIL: DAY,
+  CONFIRM_EMAIL: DAY,
+  LOGIN_CODE: 10 * MINUTE,
+  RESET_PASSWORD: 30 * MINUTE,
+  REAUTHENTICATE: 0,
+};
+const AWAITED: Readonly<Record<Stage, Purpose | null>> = {
+  loginCode: 'LOGIN_CODE',
+  verifyEmail: 'VERIFY_EMAIL',
+  replacePassword: null,
+};
+const PROMPTS: Readonly<Record<Stage, string>> = {
+  loginCode: 'LoginCodeRequired',
+  verifyEmail: 'EmailVerificationRequired',
+  replacePassword: 'PasswordChangeRequired',
+};
+/** What a new password makes worthless. */
+const BY_PASSWORD: readonly Purpose[] = ['LOGIN_CODE', 'RESET_PASSWORD', 'REAUTHENTICATE', 'CONFIRM_EMAIL'];
+
+/**
+ * What the gateway is to do, as a program of one thread without a database: who holds what, and what each call comes to.
+ * Each method says which answer is due, and changes the model as that answer says.
+ */
+export class Pipeline {
+  readonly settings: PipelineSettings;
+  readonly clients: readonly ModelClient[];
+  /** The addresses that there are: two of each. */
+  readonly names: readonly string[];
+  readonly accounts: Account[] = [];
+  readonly sessions: Session[] = [];
+  /** Every code and link that ever came, with the mailbox that it came to. */
+  readonly letters: {
+    readonly purpose: Purpose;
+    readonly to: string;
+    readonly code: string;
+    readonly token: string;
+  }[] = [];
+  /** How often each answer was due. */
+  readonly outcomes = new Map<string, number>();
+  /** Handles that were tried until nothing was left of them. */
+  spent = 0;
+  private readonly logins: Login[] = [];
+  private readonly challenges: Challenge[] = [];
+  private readonly clock: () => number;
+  private versions = 0;
+  private begun: { login?: Login; session?: Session; challenge?: Challenge; renewed?: Session } = {};
+  private outgoing: Challenge[] = [];
+
+  constructor(settings: PipelineSettings, run: number, clock: () => number) {
+    this.settings = settings;
+    this.clock = clock;
+    this.names = ['a1', 'b1', 'a2', 'b2'].map((name) => `${name}.${run}@example.com`);
+    this.clients = [0, 1, 2, 3].map((index) => {
+      const person = index % 2 === 0 ? 'A' : 'B';
+      const passwords = [1, 2].map((n) => `the ${n === 1 ? 'first' : 'second'} ladder of ${person} in the library`);
+      return { index, person, passwords, session: null };
+    });
+  }
+
+  /** Whether a mail is due. */
+  get awaitsMail(): boolean {
+    return this.outgoing.length > 0;
+  }
+
+  /** Every handle and login token, with who was given it, the newest last. */
+  get handles(): { handle: string; person: string }[] {
+    return [
+      ...this.challenges.filter(({ handle }) => handle).map(({ handle, person }) => ({ handle, person })),
+      ...this.logins.filter(({ token }) => token).map(({ token, person }) => ({ handle: token, person })),
+    ];
+  }
+
+  /** Whether somebody gets the mail to an address. */
+  reads({ person }: ModelClient, address: string): boolean {
+    return address.startsWith(person.toLowerCase());
+  }
+
+  /** The code that a handle awaits, if it awaits one. */
+  codeOf(handle: string): { to: string; code: string } | null {
+    const login = this.logins.find(({ token }) => token === handle);
+    const purpose = login?.stage ? AWAITED[login.stage] : null;
+    const challenge = login
+      ? this.challenges.find((each) => each.login === login && each.purpose === purpose)
+      : this.challenges.find((each) => each.handle === handle);
+    return challenge?.code ? challenge : null;
+  }
+
+  /** What a handle is good for now: a code of this purpose, or null for another password. */
+  awaits(handle: string): Purpose | null | undefined {
+    const login = this.logins.find(({ token }) => token === handle);
+    if (login) return this.isOpen(login) && login.stage ? AWAITED[login.stage] : undefined;
+    const challenge = this.challenges.find((each) => each.handle === handle);
+    return challenge && !challenge.used && challenge.codeEnds > this.clock() ? challenge.purpose : undefined;
+  }
+
+  holderOf(address: string): Account | null {
+    const holds = (account: Account) =>
+      account.emails.some((email) => email.address === address && (email.verified || email.primary));
+    return this.accounts.find((account) => !account.gone && holds(account)) ?? null;
+  }
+
+  /** Whose account an address names to somebody without its password: once it has proven one, only those it has proven. */
+  private namedBy(address: string): Account | null {
+    const holder = this.holderOf(address);
+    const verified = holder?.emails.some((email) => email.address === address && email.verified);
+    return verified || !holder?.emails.some((email) => email.verified) ? holder : null;
+  }
+
+  isAlive({ over, ends, account }: Session): boolean {
+    return !over && !account.gone && ends > this.clock();
+  }
+
+  /** Every address that is stored, as it is stored. */
+  addresses(): string[] {
+    return this.accounts
+      .filter(({ gone }) => !gone)
+      .flatMap(({ emails }) =>
+        emails.map(({ address, verified, primary }) => `${address} ${flag(primary)} ${flag(verified)}`),
+      )
+      .sort();
+  }
+
+  // ── what a client may send ──
+
+  signUp(client: ModelClient, email: string, password: string): string {
+    this.release(email);
+    if (this.holderOf(email)) {
+      if (!this.settings.mandatory) return this.is('InvalidInput');
+      return this.begin(client, { purpose: 'SIGN_UP', account: null, email, methods: ['PASSWORD'], password });
+    }
+    const account = this.make(email, password);
+    if (!this.settings.mandatory) this.issue(client, 'VERIFY_EMAIL', account, email);
+    return this.begin(client, { purpose: 'SIGN_UP', account, email, methods: ['PASSWORD'], password });
+  }
+
+  logInWithPassword(client: ModelClient, email: string, password: string): string {
+    const account = this.holderOf(email);
+    if (!account || account.password !== password) return this.is('InvalidCredentials');
+    return this.begin(client, { purpose: 'PASSWORD', account, email, methods: ['PASSWORD'] });
+  }
+
+  requestLoginCode(client: ModelClient, email: string): string {
+    return this.begin(client, { purpose: 'CODE', account: this.namedBy(email), email, methods: [] });
+  }
+
+  logInWithCode(client: ModelClient, proof: Proof): string {
+    const checked = this.check(proof, ['LOGIN_CODE']);
+    if ('refused' in checked) return this.is(checked.refused);
+    const { ok: challenge, by } = checked;
+    const { login, account } = challenge;
+    if (!login || !this.isOpen(login)) return this.is('LoginExpired');
+    challenge.used = true;
+    if (by === 'CODE' && login.purpose !== 'CODE') {
+      login.methods.push('CODE');
+      return this.resume(client, login);
+    }
+    login.over = true;
+    let version = login.version;
+    if (login.purpose === 'CODE' && account) {
+      const proven = this.reclaim(account, challenge.to);
+      if (proven === null) return this.is('LoginExpired');
+      if (proven === 'reclaimed') version = null;
+    }
+    return this.begin(client, { ...login, methods: [...login.methods, by], version }, 'LoginExpired');
+  }
+
+  verifyEmail(client: ModelClient, proof: Proof, loginToken: string | null): string {
+    const checked = this.check(proof, ['VERIFY_EMAIL', 'CONFIRM_EMAIL']);
+    if ('refused' in checked) return this.is(checked.refused);
+    const { ok: challenge, by } = checked;
+    challenge.used = true;
+    if (!challenge.account || this.verify(challenge.account, challenge.to) === null) return this.is('InvalidToken');
+    const named = this.logins.find(({ token }) => token === loginToken);
+    const carried = by === 'CODE' ? challenge.login : named;
+    if (!carried || !this.isOpen(carried) || carried.account !== challenge.account) return this.is('EmailVerified');
+    return this.resume(client, carried);
+  }
+
+  continueLogin(client: ModelClient, token: string): string {
+    const login = this.logins.find((each) => each.token === token);
+    return login && this.isOpen(login) ? this.resume(client, login) : this.is('LoginExpired');
+  }
+
+  pendingLogin(token: string): string {
+    const login = this.logins.find((each) => each.token === token);
+    const stage = login && this.isOpen(login) ? this.stageOf(login) : null;
+    return this.is(stage ? PROMPTS[stage] : 'LoginExpired');
+  }
+
+  resendCode(handle: string): string {
+    const found = this.find(handle, null);
+    if (typeof found === 'string') return this.is('InvalidToken');
+    if (found.resendAt > this.clock()) return this.is('RateLimited');
+    this.send(found);
+    return this.is('CodeSent');
+  }
+
+  changePendingEmail(token: string, email: string): string {
+    const login = this.logins.find((each) => each.token === token);
+    if (!login || !this.isOpen(login) || login.stage !== 'verifyEmail') return this.is('LoginExpired');
+    const challenge = this.challenges.find((each) => each.login === login && each.purpose === 'VERIFY_EMAIL');
+    if (!challenge || challenge.used || challenge.attempts >= 5) return this.is('LoginExpired');
+    if (login.email !== email) {
+      const owner = this.give(login, email);
+      login.email = email;
+      challenge.to = email;
+      challenge.account = owner;
+      this.send(challenge);
+    }
+    return this.is(this.stageOf(login) === 'verifyEmail' ? 'EmailVerificationRequired' : 'LoginExpired');
+  }
+
+  requestPasswordReset(client: ModelClient, email: string): string {
+    const account = this.namedBy(email);
+    if (account) this.voidAll(account, ['RESET_PASSWORD']);
+    this.begun.challenge = this.issue(client, 'RESET_PASSWORD', account, email);
+    return this.is('CodeSent');
+  }
+
+  resetPassword(client: ModelClient, proof: Proof, password: string): string {
+    const checked = this.check(proof, ['RESET_PASSWORD']);
+    if ('refused' in checked) return this.is(checked.refused === 'LoginExpired' ? 'InvalidToken' : checked.refused);
+    const { ok: challenge } = checked;
+    const { account } = challenge;
+    if (account && this.isRuledOut(account, password)) return this.is('PasswordRejected');
+    challenge.used = true;
+    if (!account || this.reclaim(account, challenge.to) === null) return this.is('InvalidToken');
+    this.setPassword(account, password);
+    if (!this.settings.logsInAfterReset) return this.is('PasswordWasReset');
+    return this.begin(client, { purpose: 'PASSWORD_RESET', account, email: null, methods: ['PASSWORD_RESET'] });
+  }
+
+  replacePassword(client: ModelClient, token: string, password: string): string {
+    const login = this.logins.find((each) => each.token === token);
+    const account = login?.account;
+    if (!login || !account || !this.isOpen(login) || login.stage !== 'replacePassword') return this.is('LoginExpired');
+    if (account.password === null) return this.is('LoginExpired');
+    if (account.password === password) return this.is('PasswordRejected');
+    if (account.version !== login.version) return this.is('LoginExpired');
+    this.setPassword(account, password, { login });
+    login.version = account.version;
+    return this.resume(client, login);
+  }
+
+  changePassword(client: ModelClient, current: string | null, password: string): string {
+    const session = this.fresh(client);
+    if (typeof session === 'string') return this.is(session);
+    const { account } = session;
+    if (current !== account.password) return this.is('InvalidCredentials');
+    if (this.isRuledOut(account, password)) return this.is('PasswordRejected');
+    this.setPassword(account, password, { session });
+    session.over = true;
+    this.begun.renewed = session;
+    return this.is('PasswordChanged');
+  }
+
+  beginReauthentication(client: ModelClient): string {
+    const session = this.alive(client);
+    if (!session) return this.is('Unauthenticated');
+    const to = session.account.emails.find(({ primary }) => primary)?.address;
+    if (session.account.password !== null || !to) return this.is('InvalidInput');
+    this.begun.challenge = this.issue(client, 'REAUTHENTICATE', session.account, to, { session });
+    return this.is('ReauthenticationStarted');
+  }
+
+  reauthenticate(
+    client: ModelClient,
+    input: { password: string } | { emailCode: { handle: string; code: string } },
+  ): string {
+    const session = this.alive(client);
+    if (!session) return this.is('Unauthenticated');
+    if ('password' in input) {
+      if (session.account.password !== input.password) return this.is('InvalidCredentials');
+    } else {
+      const checked = this.check({ code: input.emailCode }, ['REAUTHENTICATE']);
+      if ('refused' in checked) return this.is(checked.refused === 'LoginExpired' ? 'InvalidToken' : checked.refused);
+      if (checked.ok.session !== session) return this.is('InvalidToken');
+      checked.ok.used = true;
+    }
+    session.provenAt = this.clock();
+    return this.is('Reauthenticated');
+  }
+
+  addEmail(client: ModelClient, address: string): string {
+    const session = this.fresh(client);
+    if (typeof session === 'string') return this.is(session);
+    const { emails } = session.account;
+    const known = emails.find((email) => email.address === address);
+    if (known?.verified) return this.is('InvalidInput');
+    if (!known) emails.push({ address, verified: false, primary: false });
+    return this.sendVerification(client, session, address);
+  }
+
+  /** @param own an address of the viewer's; null if the id is of somebody else's or of none */
+  sendEmailVerification(client: ModelClient, own: string | null): string {
+    const session = this.alive(client);
+    if (!session) return this.is('Unauthenticated');
+    const email = session.account.emails.find(({ address }) => address === own);
+    if (!email || email.verified) return this.is('NotFound');
+    const purpose = email.primary ? 'VERIFY_EMAIL' : 'CONFIRM_EMAIL';
+    const earlier = this.challenges.filter(
+      (each) => each.purpose === purpose && each.to === own && this.isOf(each, session.account),
+    );
+    if (earlier.some(({ resendAt }) => resendAt > this.clock())) return this.is('RateLimited');
+    return this.sendVerification(client, session, email.address);
+  }
+
+  setPrimaryEmail(client: ModelClient, own: string | null): string {
+    const session = this.fresh(client);
+    if (typeof session === 'string') return this.is(session);
+    const { emails } = session.account;
+    const email = emails.find(({ address }) => address === own);
+    if (!email) return this.is('NotFound');
+    if (email.primary) return this.is('EmailsChanged');
+    if (!email.verified) return this.is('EmailNotVerified');
+    for (const each of emails) each.primary = each === email;
+    this.voidAll(session.account, ['RESET_PASSWORD', 'LOGIN_CODE']);
+    return this.is('EmailsChanged');
+  }
+
+  removeEmail(client: ModelClient, own: string | null): string {
+    const session = this.fresh(client);
+    if (typeof session === 'string') return this.is(session);
+    const { account } = session;
+    const email = account.emails.find(({ address }) => address === own);
+    if (!email) return this.is('NotFound');
+    if (email.primary) return this.is('PrimaryEmailKept');
+    account.emails = account.emails.filter((each) => each !== email);
+    for (const each of this.challenges) if (each.to === own && this.isOf(each, account)) each.used = true;
+    return this.is('EmailsChanged');
+  }
+
+  deleteAccount(client: ModelClient): string {
+    const session = this.fresh(client);
+    if (typeof session === 'string') return this.is(session);
+    const { account } = session;
+    const held = account.emails.filter(({ primary, verified }) => primary || verified).map(({ address }) => address);
+    for (const login of this.logins) {
+      if (login.account === account || (!login.account && held.includes(login.email ?? ''))) login.over = true;
+    }
+    for (const each of this.challenges) {
+      const nobodys = !each.account && !each.session && held.includes(each.to);
+      if (this.isOf(each, account) || nobodys || each.login?.over) each.used = true;
+    }
+    account.gone = true;
+    return this.is('AccountDeleted');
+  }
+
+  logOut(client: ModelClient): string {
+    const session = this.alive(client);
+    if (!session) return this.is('Unauthenticated');
+    session.over = true;
+    return this.is('LoggedOut');
+  }
+
+  signedIn(client: ModelClient, result: string): string {
+    return this.is(this.alive(client) ? result : 'Unauthenticated');
+  }
+
+  // ── what comes of it ──
+
+  /** Notes what an answer gave: tokens, handles, and whose session it is. */
+  learn(client: ModelClient, { result }: Answer): void {
+    const { login, session, challenge, renewed } = this.begun;
+    this.begun = {};
+    const credential = result.credential as { token: string } | undefined;
+    if (login) login.token = String(result.loginToken);
+    if (challenge) challenge.handle = String(result.handle);
+    if (session) {
+      const { id } = result.user as { id: string };
+      if (session.account.id !== null && session.account.id !== id) throw new Error('a session of somebody else');
+      session.account.id = id;
+      session.token = credential?.token ?? '';
+      this.sessions.push(session);
+      client.session = session;
+    }
+    if (renewed) {
+      const next: Session = { ...renewed, over: false, token: credential?.token ?? '' };
+      for (const each of this.challenges) if (each.session === renewed) Object.assign(each, { session: next });
+      this.sessions.push(next);
+      client.session = next;
+    }
+  }
+
+  /** Reads the mails that came, each of which must be due: the code and link of a challenge go to its mailbox only. */
+  deliver(mails: readonly ReadMail[]): void {
+    const carrying = mails.filter(({ code, token }) => code || token);
+    for (const challenge of this.outgoing) {
+      const at = carrying.findIndex(({ to }) => to === challenge.to);
+      const [mail] = at < 0 ? [] : carrying.splice(at, 1);
+      if ((mail === undefined) === (challenge.account !== null)) {
+        throw new Error(`${mail ? 'a' : 'no'} mail for ${challenge.purpose} to ${challenge.to}`);
+      }
+      if (!mail) continue;
+      challenge.code = mail.code;
+      challenge.token = mail.token;
+      this.letters.push({ purpose: challenge.purpose, to: mail.to, code: mail.code, token: mail.token });
+    }
+    if (carrying[0]) throw new Error(`a mail that was not due: ${carrying[0].subject} to ${carrying[0].to}`);
+    this.outgoing = [];
+  }
+
+  // ── the stages ──
+
+  private stageOf({ purpose, methods, account, email }: Login): Stage | null {
+    const proven = methods.some((method) => method !== 'PASSWORD');
+    if (!proven && (purpose === 'CODE' || (this.settings.codes && purpose === 'PASSWORD'))) return 'loginCode';
+    if (this.settings.mandatory) {
+      const address = email ?? account?.emails.find(({ primary }) => primary)?.address ?? null;
+      const verified = account?.emails.some((own) => own.address === address && own.verified);
+      if (address !== null && !verified) return 'verifyEmail';
+    }
+    return account?.password !== null && account?.marked ? 'replacePassword' : null;
+  }
+
+  private begin(
+    client: ModelClient,
+    begun: Pick<Login, 'purpose' | 'account' | 'email' | 'methods'> & Partial<Login>,
+    otherwise = 'InvalidCredentials',
+  ): string {
+    const version = begun.version === undefined ? (begun.account?.version ?? null) : begun.version;
+    const login: Login = {
+      ...{ purpose: begun.purpose, account: begun.account, email: begun.email, methods: begun.methods, version },
+      ...{ token: '', person: client.person, stage: null, over: false, password: begun.password ?? null },
+      ends: this.clock() + 15 * MINUTE,
+    };
+    const stage = this.stageOf(login);
+    if (!stage) return this.open(client, login, otherwise);
+    login.stage = stage;
+    this.logins.push(login);
+    this.begun.login = login;
+    this.enter(client, login);
+    return this.is(PROMPTS[stage]);
+  }
+
+  private resume(client: ModelClient, login: Login): string {
+    const stage = this.stageOf(login);
+    if (!stage) {
+      login.over = true;
+      return this.open(client, login, 'LoginExpired');
+    }
+    if (stage !== login.stage) {
+      login.stage = stage;
+      this.enter(client, login);
+    }
+    return this.is(PROMPTS[stage]);
+  }
+
+  private enter(client: ModelClient, login: Login): void {
+    const purpose = login.stage && AWAITED[login.stage];
+    if (!purpose || this.challenges.some((each) => each.login === login && each.purpose === purpose)) return;
+    const primary = login.account?.emails.find((each) => each.primary)?.address ?? null;
+    const to = purpose === 'LOGIN_CODE' && login.purpose !== 'CODE' ? primary : (login.email ?? primary);
+    // Without an address left, nothing is sent.
+    this.issue(client, purpose, to === null ? null : login.account, to ?? '', { login });
+  }
+
+  private open(client: ModelClient, login: Login, otherwise: string): string {
+    const { account, version, methods, purpose, email } = login;
+    if (!account || account.gone || account.version !== version) return this.is(otherwise);
+    // Whatever the stages above say: this is what a session is for.
+    const proven = methods.filter((method) => method !== 'PASSWORD');
+    const missing =
+      (methods.length === 0 && 'a proof') ||
+      (purpose === 'PASSWORD' && this.settings.codes && proven.length === 0 && 'the code') ||
+      (this.settings.mandatory &&
+        email &&
+        !account.emails.some((own) => own.address === email && own.verified) &&
+        'the address') ||
+      (account.marked && account.password !== null && 'another password');
+    if (missing) throw new Error(`the model opens a session without ${missing}`);
+    if (client.session && this.isAlive(client.session)) client.session.over = true;
+    const now = this.clock();
+    this.begun.session = { token: '', account, ends: now + 30 * DAY, provenAt: now, over: false };
+    return this.is('LoggedIn');
+  }
+
+  // ── codes and links ──
+
+  private issue(
+    { person }: ModelClient,
+    purpose: Purpose,
+    account: Account | null,
+    to: string,
+    { login = null, session = null }: { login?: Login | null; session?: Session | null } = {},
+  ): Challenge {
+    const fresh = { handle: '', code: '', token: '', attempts: 0, codeEnds: 0, linkEnds: 0, resendAt: 0, used: false };
+    const challenge: Challenge = { purpose, person, login, session, account, to, ...fresh };
+    this.challenges.push(challenge);
+    this.send(challenge);
+    return challenge;
+  }
+
+  private send(challenge: Challenge): void {
+    const now = this.clock();
+    challenge.code = '';
+    challenge.token = '';
+    challenge.codeEnds = now + 10 * MINUTE;
+    challenge.linkEnds = now + LINKS[challenge.purpose];
+    challenge.resendAt = now + 30_000;
+    this.outgoing.push(challenge);
+  }
+
+  private check(proof: Proof, purposes: readonly Purpose[]): Checked {
+    const now = this.clock();
+    if ('token' in proof) {
+      const ok = this.challenges.find((each) => each.token === proof.token && purposes.includes(each.purpose));
+      return ok?.account && !ok.used && ok.linkEnds > now ? { ok, by: 'LINK' } : { refused: 'InvalidToken' };
+    }
+    const found = this.find(proof.code.handle, purposes);
+    if (typeof found === 'string') return { refused: found };
+    if (found.codeEnds <= now) return { refused: 'InvalidToken' };
+    found.attempts += 1;
+    if (found.code !== '' && found.code === proof.code.code && found.account) return { ok: found, by: 'CODE' };
+    if (found.attempts >= 5) {
+      this.spent += 1;
+      if (found.login) found.login.over = true;
+    }
+    return { refused: 'InvalidCode' };
+  }
+
+  private find(handle: string, purposes: readonly Purpose[] | null): Challenge | string {
+    const isLive = (each: Challenge) => !each.used && each.attempts < 5;
+    if (!handle.startsWith('pl_')) {
+      const found = this.challenges.find((each) => each.handle === handle);
+      const live = found && isLive(found) && Math.max(found.codeEnds, found.linkEnds) > this.clock();
+      return live && (purposes?.includes(found.purpose) ?? true) ? found : 'InvalidToken';
+    }
+    const login = this.logins.find(({ token }) => token === handle);
+    if (!login || !this.isOpen(login)) return 'LoginExpired';
+    const purpose = login.stage && AWAITED[login.stage];
+    const awaited = this.challenges.find((each) => each.login === login && each.purpose === purpose);
+    const expected = purpose && (purposes?.includes(purpose) ?? true);
+    return awaited && expected && isLive(awaited) ? awaited : 'InvalidToken';
+  }
+
+  // ── what is changed ──
+
+  private make(address: string, password: string): Account {
+    const emails = [{ address, verified: false, primary: true }];
+    const account: Account = { id: null, emails, password, version: this.nextVersion(), marked: false, gone: false };
+    this.accounts.push(account);
+    return account;
+  }
+
+  private give(login: Login, email: string): Account | null {
+    const { account } = login;
+    if (!account && login.password !== null) this.release(email);
+    const taken = this.holderOf(email) !== null;
+    if (!account) {
+      if (taken || login.password === null) return null;
+      login.account = this.make(email, login.password);
+      login.version = login.account.version;
+      return login.account;
+    }
+    const primary = account.emails.find((own) => own.primary);
+    const own = account.emails.some(({ address }) => address === email);
+    if (!primary || primary.verified || taken || own) return null;
+    primary.address = email;
+    return account;
+  }
+
+  /** Takes an address that a proven account has never proved away from it, for somebody who signs up with it. */
+  private release(address: string): void {
+    const holder = this.holderOf(address);
+    if (!holder || this.namedBy(address)) return;
+    holder.emails = holder.emails.filter((email) => email.address !== address);
+    const oldest = holder.emails.find(({ verified }) => verified);
+    if (oldest) oldest.primary = true;
+  }
+
+  /** Null if the address is not theirs. */
+  private verify(account: Account, address: string): 'new' | 'old' | null {
+    const own = account.emails.find((email) => email.address === address);
+    const others = this.accounts.filter((each) => each !== account && !each.gone);
+    const elsewhere = others.some(({ emails }) => emails.some((each) => each.address === address && each.verified));
+    if (account.gone || !own || elsewhere) return null;
+    if (own.verified) return 'old';
+    for (const other of others) other.emails = other.emails.filter((each) => each.address !== address);
+    own.verified = true;
+    return 'new';
+  }
+
+  /** The first address that an account ever verified, by somebody who did not show its password: all else goes. */
+  private reclaim(account: Account, address: string): 'kept' | 'reclaimed' | null {
+    const verified = this.verify(account, address);
+    if (verified === null) return null;
+    const others = account.emails.some((email) => email.verified && email.address !== address);
+    if (verified === 'old' || others) return 'kept';
+    account.emails = account.emails.filter((email) => email.address === address);
+    for (const email of account.emails) email.primary = true;
+    account.password = null;
+    account.version = null;
+    account.marked = false;
+    this.endAll(account);
+    for (const each of this.challenges) if (each.account === account) each.used = true;
+    return 'reclaimed';
+  }
+
+  /** Whoever marked a password does not want to see it again. */
+  private isRuledOut({ marked, password }: Account, next: string): boolean {
+    return marked && password === next;
+  }
+
+  private setPassword(account: Account, password: string, kept: { session?: Session; login?: Login } = {}): void {
+    account.password = password;
+    account.version = this.nextVersion();
+    account.marked = false;
+    this.endAll(account, kept);
+    this.voidAll(account, BY_PASSWORD);
+  }
+
+  private endAll(account: Account, kept: { session?: Session; login?: Login } = {}): void {
+    for (const each of this.sessions) if (each.account === account && each !== kept.session) each.over = true;
+    for (const each of this.logins) if (each.account === account && each !== kept.login) each.over = true;
+  }
+
+  private voidAll(account: Account, purposes: readonly Purpose[]): void {
+    for (const each of this.challenges) {
+      if (each.account === account && purposes.includes(each.purpose)) each.used = true;
+    }
+  }
+
+  private sendVerification(client: ModelClient, session: Session, address: string): string {
+    const { account } = session;
+    const primary = account.emails.some((own) => own.address === address && own.primary);
+    const purpose = primary ? 'VERIFY_EMAIL' : 'CONFIRM_EMAIL';
+    for (const each of this.challenges) {
+      const earlier = each.purpose === purpose && each.to === address && !each.login;
+      if (earlier && this.isOf(each, account)) each.used = true;
+    }
+    const elsewhere = this.accounts.some(
+      (each) => each !== account && !each.gone && each.emails.some((own) => own.address === address && own.verified),
+    );
+    this.begun.challenge = this.issue(client, purpose, elsewhere ? null : account, address, { session });
+    return this.is('CodeSent');
+  }
+
+  // ── small things ──
+
+  private isOf(challenge: Challenge, account: Account): boolean {
+    return challenge.account === account || challenge.session?.account === account;
+  }
+
+  private isOpen({ over, ends, token }: Login): boolean {
+    return !over && ends > this.clock() && token !== '';
+  }
+
+  private alive({ session }: ModelClient): Session | null {
+    return session && this.isAlive(session) ? session : null;
+  }
+
+  private fresh(client: ModelClient): Session | string {
+    const session = this.alive(client);
+    if (!session) return 'Unauthenticated';
+    return session.provenAt + 15 * MINUTE > this.clock() ? session : 'ReauthenticationRequired';
+  }
+
+  private nextVersion(): number {
+    this.versions += 1;
+    return this.versions;
+  }
+
+  private is(outcome: string): string {
+    this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
+    return outcome;
+  }
+}
+
+const flag = (value: boolean) => (value ? 't' : 'f');
