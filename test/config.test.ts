@@ -1,3 +1,4 @@
+import addressparser from 'nodemailer/lib/addressparser';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, describeSettings, type Environment, loadConfig, unknownSettings } from '../src/config.ts';
 
@@ -40,8 +41,25 @@ describe('production (D01)', () => {
     ['POSTERN_SMTP_URL', undefined],
     ['POSTERN_RATE_LIMITS', 'off'],
     ['POSTERN_PASSWORD_HASH', 'm=64,t=1,p=1'],
+    ['POSTERN_FRONTEND_URL', 'http://app.example.org'],
+    ['POSTERN_FRONTEND_URL', 'http://localhost.example.org'],
+    ['POSTERN_URL_VERIFY_EMAIL', 'http://app.example.org/v?t={token}'],
+    ['POSTERN_URL_RESET_PASSWORD', 'HTTP://app.example.org/v?t={token}'],
+    ['POSTERN_URL_LOG_IN', 'http://app.example.org/v?t={token}'],
+    ['POSTERN_URL_CONFIRM_EMAIL_CHANGE', 'http://app.example.org/v?t={token}'],
+    ['POSTERN_MAIL_LOGO_URL', 'http://app.example.org/logo.png'],
   ])('does not start with %s=%s', (name, value) => {
     expect(problemsOf({ ...PRODUCTION, [name]: value })).toContain(name);
+  });
+
+  test('may link to a page on the same machine, and to an app', () => {
+    const { links } = loadConfig({
+      ...PRODUCTION,
+      POSTERN_FRONTEND_URL: 'http://localhost:3000',
+      POSTERN_URL_LOG_IN: 'myapp://log-in/{token}',
+    });
+    expect(links.verifyEmail).toBe('http://localhost:3000/verify-email?token={token}');
+    expect(links.logIn).toBe('myapp://log-in/{token}');
   });
 
   test('names several problems at once', () => {
@@ -79,7 +97,29 @@ describe('settings', () => {
     ['POSTERN_RATE_LIMITS', '{"noSuchLimit":"1/1m"}'],
     ['POSTERN_RATE_LIMITS', '{"passwordPerAccount":"many"}'],
     ['POSTERN_RATE_LIMITS', '[]'],
+    ['POSTERN_RATE_LIMITS', '{"mailPerRecipient":null}'],
+    ['POSTERN_RATE_LIMITS', '{"toString":"1/1m"}'],
     ['DATABASE_URL', 'mysql://x'],
+    ['POSTERN_FRONTEND_URL', 'https://app.example/"x'],
+    ['POSTERN_FRONTEND_URL', 'https://app.example/{token}'],
+    ['POSTERN_EMAIL_VERIFICATION', 'MANDATORY'],
+    ['POSTERN_EMAIL_VERIFICATION', 'off'],
+    ['POSTERN_LOGIN_IDENTIFIERS', ','],
+    ['POSTERN_LOGIN_IDENTIFIERS', 'username'],
+    ['POSTERN_LOGIN_IDENTIFIERS', 'email,passport'],
+    ['POSTERN_LOGIN_CODES', 'yes'],
+    ['POSTERN_SMTP_URL', 'smtp://'],
+    ['POSTERN_SMTP_URL', 'smtp:///x'],
+    ['POSTERN_SMTP_URL', 'https://mail.example.org'],
+    ['POSTERN_PRODUCT_NAME', 'Acme\r\nBcc: eve@example.org'],
+    ['POSTERN_PRODUCT_NAME', 'Acme \u202egro.live'],
+    ['POSTERN_PRODUCT_NAME', ' '],
+    ['POSTERN_PRODUCT_NAME', 'a'.repeat(101)],
+    ['POSTERN_MAIL_COLOR', 'blue'],
+    ['POSTERN_MAIL_COLOR', '#fff'],
+    ['POSTERN_MAIL_COLOR', '#1d4ed8;background:url(x)'],
+    ['POSTERN_MAIL_LOGO_URL', 'data:image/png;base64,AAAA'],
+    ['POSTERN_MAIL_LOGO_URL', '/logo.png'],
   ])('refuse %s=%s by name', (name, value) => {
     const problems = problemsOf({ [name]: value });
     expect(problems).toContain(name);
@@ -104,5 +144,140 @@ describe('settings', () => {
     expect(loadConfig({ POSTERN_FRONTEND_URL: 'https://app.example.org/start' }).allowedOrigins).toContain(
       'https://app.example.org',
     );
+  });
+});
+
+describe('logging in', () => {
+  test('is by address alone, which is verified first, if nothing else is set', () => {
+    expect(loadConfig({})).toMatchObject({
+      loginIdentifiers: ['EMAIL'],
+      emailVerification: 'MANDATORY',
+      loginCodes: true,
+      loginCodeRequired: false,
+      logInAfterPasswordReset: false,
+      mailUnknownAccounts: true,
+    });
+  });
+
+  test('may be by several identifiers, each named once', () => {
+    const given = { POSTERN_LOGIN_IDENTIFIERS: 'phone, username,email,phone' };
+    expect(loadConfig(given).loginIdentifiers).toEqual(['EMAIL', 'USERNAME', 'PHONE']);
+  });
+
+  test('cannot ask for codes where there are none', () => {
+    expect(loadConfig({ POSTERN_LOGIN_CODE_REQUIRED: 'on' }).loginCodeRequired).toBe(true);
+    expect(problemsOf({ POSTERN_LOGIN_CODE_REQUIRED: 'on', POSTERN_LOGIN_CODES: 'off' })).toContain(
+      'POSTERN_LOGIN_CODE_REQUIRED',
+    );
+  });
+});
+
+describe('mail', () => {
+  test('goes to the outbox until there is a server', () => {
+    expect(loadConfig({}).mail).toEqual({
+      smtpUrl: null,
+      from: 'Postern <no-reply@localhost>',
+      product: 'Postern',
+      color: '#1d4ed8',
+      logoUrl: null,
+    });
+    expect(loadConfig(PRODUCTION).mail.smtpUrl).toBe(PRODUCTION.POSTERN_SMTP_URL);
+  });
+
+  test.each([
+    ['Acme', 'https://auth.example.org/gate', 'Acme', 'no-reply@auth.example.org'],
+    ['Ben & "Jerry\\s", Inc. <eve@example.org>', 'http://localhost:4000', undefined, 'no-reply@localhost'],
+    ['Łódź', 'http://127.0.0.1:4000', 'Łódź', 'no-reply@localhost'],
+    ['Acme', 'http://[::1]:4000', 'Acme', 'no-reply@localhost'],
+  ])('has one sender for the product %s at %s', (product, url, name, address) => {
+    const { from } = loadConfig({ POSTERN_PRODUCT_NAME: product, POSTERN_PUBLIC_URL: url }).mail;
+    expect(addressparser(from)).toEqual([{ name: name ?? product, address }]);
+    expect(loadConfig({ POSTERN_MAIL_FROM: from }).mail.from).toBe(from);
+  });
+
+  test.each(['hello@acme.example', 'Acme Inc. <hello@acme.example>', '"Acme, Inc." <Hello@acme.example>'])(
+    'may come from %s',
+    (from) => {
+      expect(loadConfig({ POSTERN_MAIL_FROM: from }).mail.from).toBe(from);
+      expect(addressparser(from)).toHaveLength(1);
+    },
+  );
+
+  test.each([
+    'Acme',
+    'Acme <>',
+    'Acme <hello>',
+    'a@acme.example, b@acme.example',
+    'Acme <a@acme.example>, b@acme.example',
+    'Acme, Inc. <a@acme.example>',
+    'Acme <a@acme.example> <b@acme.example>',
+    '"Acme" eve@example.org <a@acme.example>',
+    'team: a@acme.example;',
+    'Acme <a@acme.example>\r\nBcc: eve@example.org',
+    'Acme\r\nBcc: eve@example.org <a@acme.example>',
+    '"Acme\n" <a@acme.example>',
+    'Acme <a@@acme.example>',
+    '"a b"@acme.example',
+  ])('does not come from %j', (from) => {
+    expect(problemsOf({ POSTERN_MAIL_FROM: from })).toContain('POSTERN_MAIL_FROM');
+  });
+
+  test('shows a logo under its one spelling', () => {
+    const config = loadConfig({ POSTERN_MAIL_LOGO_URL: 'https://acme.example/a"onload=x <b>.png' });
+    expect(config.mail.logoUrl).toBe('https://acme.example/a%22onload=x%20%3Cb%3E.png');
+  });
+});
+
+describe('links', () => {
+  test('lead to the frontend, wherever that is', () => {
+    expect(loadConfig({ POSTERN_FRONTEND_URL: 'https://app.example/start/' }).links).toEqual({
+      verifyEmail: 'https://app.example/start/verify-email?token={token}',
+      resetPassword: 'https://app.example/start/reset-password?token={token}',
+      logIn: 'https://app.example/start/log-in?token={token}',
+      confirmEmailChange: 'https://app.example/start/confirm-email?token={token}',
+    });
+    const own = { POSTERN_FRONTEND_URL: 'https://app.example', POSTERN_URL_LOG_IN: '{frontend}/#/in/{token}' };
+    expect(loadConfig(own).links.logIn).toBe('https://app.example/#/in/{token}');
+  });
+
+  test.each([
+    '/verify?token={token}',
+    '{frontend}/verify',
+    'https://app.example/{token}/{token}',
+    'https://app.example/{frontend}/{token}',
+    'https://app.example/{user}/{token}',
+    'https://{token}.app.example/',
+    'https://{token}@app.example/x',
+    'https://eve@app.example/{token}',
+    '{frontend}.eve.example/{token}',
+    'https:///{token}',
+    'ftp://app.example/{token}',
+    'https:app.example/{token}',
+    'javascript://app.example/%0aalert(1)//{token}',
+    'javascript:alert("{token}")',
+    'data://text/html,{token}',
+    'vbscript://x/{token}',
+    'file:///etc/{token}',
+    'https://app.example/"><script>{token}',
+    'https://app.example/\r\nBcc:{token}',
+    ' https://app.example/{token}',
+  ])('do not lead to %j', (template) => {
+    expect(problemsOf({ POSTERN_URL_VERIFY_EMAIL: template })).toContain('POSTERN_URL_VERIFY_EMAIL');
+  });
+});
+
+describe('rate limits', () => {
+  test('are the defaults with what is overridden by name', () => {
+    const { rateLimits } = loadConfig({ POSTERN_RATE_LIMITS: '{"mailPerRecipient":"1/1d","codePerAddress":"off"}' });
+    expect(rateLimits).toMatchObject({
+      mailPerRecipient: { points: 1, windowMs: 86_400_000 },
+      codePerAddress: null,
+      codePerAccount: { points: 10, windowMs: 900_000 },
+      mailPerAddress: { points: 10, windowMs: 3_600_000 },
+    });
+  });
+
+  test('may all be off outside production', () => {
+    expect(new Set(Object.values(loadConfig({ POSTERN_RATE_LIMITS: 'off' }).rateLimits))).toEqual(new Set([null]));
   });
 });

@@ -7,7 +7,7 @@ import { CURRENT_USER, logIn, newPerson, type Person, signUp } from './support/p
 import { type GatewayProcess, spawnGateway, type TemporaryFolder, temporaryFolder } from './support/process.ts';
 
 const clientOf = (url: string) => new GraphQLClient(url, {});
-const CHEAP = { POSTERN_PASSWORD_HASH: 'm=64,t=1,p=1', POSTERN_RATE_LIMITS: 'off' };
+const CHEAP = { POSTERN_PASSWORD_HASH: 'm=64,t=1,p=1', POSTERN_RATE_LIMITS: 'off', POSTERN_EMAIL_VERIFICATION: 'none' };
 
 describe('a gateway with a data folder', () => {
   let folder: TemporaryFolder;

@@ -1,31 +1,55 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Gateway, startGateway } from './support/gateway.ts';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { createDatabase, type TestDatabase } from './support/database.ts';
+import { type GatewayProcess, spawnGateway, type TemporaryFolder, temporaryFolder } from './support/process.ts';
 
 const readme = readFileSync('README.md', 'utf8');
 
-let gateway: Gateway;
+let database: TestDatabase;
+let folder: TemporaryFolder;
+let gateway: GatewayProcess;
+let url: string;
 beforeAll(async () => {
-  gateway = await startGateway({ clock: 'real' });
+  database = await createDatabase(inject('templateUrl'));
+  folder = await temporaryFolder();
+  gateway = spawnGateway({ DATABASE_URL: database.url, POSTERN_DATA_DIR: folder.path });
+  url = await gateway.ready();
 });
-afterAll(() => gateway.stop());
+afterAll(async () => {
+  await gateway.end('SIGTERM');
+  await database.drop();
+  await folder.remove();
+});
 
-test('the conversation of the README works as it stands, line by line', async () => {
-  const conversation = readme.split('## A first conversation')[1]?.split('\n## ')[0] ?? '';
-  const blocks = [...conversation.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block);
-  expect(blocks).toHaveLength(3);
-  const script = blocks.join('\necho\n').replaceAll('http://localhost:4000', gateway.url);
+/** What each block comes to that asks something, in its order. */
+const EXPECTED = [
+  ['EmailVerificationRequired'],
+  ['LoggedIn'],
+  ['LoggedIn'],
+  ['User'],
+  ['LoginCodeRequired', 'LoggedIn'],
+  ['CodeSent', 'PasswordWasReset', 'LoggedIn'],
+  ['CodeSent', 'EmailVerified', undefined, 'EmailsChanged'],
+  ['Reauthenticated'],
+  ['AccountDeleted'],
+];
+
+test('the conversations of the README work as they stand, line by line', { timeout: 60_000 }, async () => {
+  const conversation = readme.split('## A first conversation')[1]?.split('\n## How a client')[0] ?? '';
+  const blocks = [...conversation.matchAll(/^```sh\n([\s\S]*?)```/gm)].map(([, block]) => block);
+  const script = blocks.join('\necho ---\n').replaceAll('http://localhost:4000', url);
   const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script]);
-  const [signedUp, asked] = stdout
-    .trim()
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line));
-  expect(signedUp.data.signUp).toMatchObject({ __typename: 'LoggedIn', user: { email: 'ada@example.com' } });
+  const answers = stdout.split('---\n').map((part) =>
+    part
+      .trim()
+      .split('\n')
+      .map((line) => Object.values(JSON.parse(line).data)[0] as { __typename?: string }),
+  );
+  expect(answers.map((part) => part.map(({ __typename }) => __typename))).toEqual(EXPECTED);
   const shown = JSON.parse(/```json\n([\s\S]*?)```/.exec(conversation)?.[1] ?? '');
-  expect({ ...asked.data.currentUser, id: '…' }).toEqual(shown.data.currentUser);
+  expect({ ...answers[3]?.[0], id: '…' }).toEqual(shown.data.currentUser);
 });
 
 test('the README names every route that the gateway answers', async () => {
@@ -34,8 +58,13 @@ test('the README names every route that the gateway answers', async () => {
     '/.well-known/openid-configuration',
     '/health/live',
     '/health/ready',
+    '/outbox',
+    '/verify-email',
+    '/confirm-email',
+    '/reset-password',
+    '/log-in',
   ]) {
-    expect(readme).toContain(`GET ${route}`.replace('GET /health/ready', '/health/ready'));
-    expect((await fetch(gateway.url + route)).status).toBe(200);
+    expect(readme).toMatch(new RegExp(`^\\| .*\`(?:GET )?${route.replaceAll('.', '\\.')}\``, 'm'));
+    expect((await fetch(url + route)).status).toBe(200);
   }
 });

@@ -191,7 +191,7 @@ describe('authConfig', () => {
       signUpOpen: true,
       loginIdentifiers: ['EMAIL'],
       emailVerification: 'NONE',
-      loginCodes: false,
+      loginCodes: true,
       passkeyLogin: false,
       passkeySignUp: false,
       passwordMinLength: 8,

@@ -36,8 +36,8 @@ describe('signUp', () => {
     expect(result).toMatchObject({
       __typename: 'InvalidInput',
       issues: [
-        { path: ['username'], code: 'NOT_ALLOWED' },
         { path: ['email'], code: 'INVALID' },
+        { path: ['username'], code: 'NOT_ALLOWED' },
         { path: ['password'], code: 'REQUIRED' },
       ],
     });

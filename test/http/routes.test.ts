@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EXAMPLES } from '../../src/graphql/examples.ts';
 import { readAnswer } from '../support/client.ts';
 import { type Gateway, startGateway } from '../support/gateway.ts';
-import { cookieOf, newPerson, signUp } from '../support/people.ts';
+import { cookieOf, newPerson, signUp, VERIFY_EMAIL } from '../support/people.ts';
 
 const PUBLIC_URL = 'https://auth.example.com/base';
 
@@ -165,12 +165,14 @@ describe('GraphiQL', () => {
 
   /** What each example comes to, in its order. */
   const EXPECTED: readonly (readonly [name: string, typename: string | undefined, part: object])[] = [
-    ['SignUp', 'LoggedIn', { user: { displayName: 'Ada' } }],
+    ['SignUp', 'EmailVerificationRequired', { email: 'ada@example.com' }],
+    ['LogInWithPassword', 'LoggedIn', {}],
     ['CurrentUser', 'User', { email: 'ada@example.com', hasPassword: true, hasMfa: false }],
     ['CurrentSession', undefined, { credential: 'COOKIE', methods: [{ method: 'PASSWORD' }] }],
     ['IssueAccessToken', undefined, { accessToken: expect.stringMatching(/^ey/) }],
     ['LogOut', 'LoggedOut', {}],
-    ['LogInWithPassword', 'LoggedIn', {}],
+    ['RequestLoginCode', 'LoginCodeRequired', {}],
+    ['RequestPasswordReset', 'CodeSent', {}],
     ['AuthConfig', undefined, { signUpOpen: true, passwordMinLength: 8 }],
   ];
 
@@ -179,19 +181,26 @@ describe('GraphiQL', () => {
       (definition) => (definition as OperationDefinitionNode).name?.value,
     );
     expect(operations).toEqual(EXPECTED.map(([name]) => name));
-    const { origin } = new URL(gateway.app.config.publicUrl);
-    let cookie = '';
+    const fresh = await startGateway({ env: { POSTERN_EMAIL_VERIFICATION: 'mandatory' } });
+    const { origin } = new URL(fresh.app.config.publicUrl);
+    let [cookie, held] = ['', false];
     for (const [operationName, typename, part] of EXPECTED) {
       const headers = { origin, 'sec-fetch-site': 'same-origin', ...(cookie ? { cookie } : {}) };
       const answer = await readAnswer(
-        await gateway.client(headers).post(JSON.stringify({ query: EXAMPLES, operationName })),
+        await fresh.client(headers).post(JSON.stringify({ query: EXAMPLES, operationName })),
       );
       expect(answer, `${operationName}: ${answer.text}`).toMatchObject({ status: 200, errors: [] });
       expect(answer.result).toMatchObject(part);
       if (typename) expect(answer.result.__typename).toBe(typename);
       const set = cookieOf(answer, 'postern');
       if (set !== null) cookie = set ? `postern=${set}` : '';
+      held ||= cookie !== '';
+      if (operationName !== 'SignUp') continue;
+      // What the person does in the other tab.
+      const { token } = await fresh.mails.next('ada@example.com');
+      await fresh.client().send(VERIFY_EMAIL, { input: { proof: { token } } });
     }
-    expect(cookie).not.toBe('');
+    expect(held).toBe(true);
+    await fresh.stop();
   });
 });

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startEmbeddedDatabase } from '../../src/infra/embedded.ts';
 import { migrate } from '../../src/infra/migrate.ts';
+import { transact } from '../../src/unit.ts';
 import { GraphQLClient } from '../support/client.ts';
 import { type Gateway, startGateway } from '../support/gateway.ts';
 import {
@@ -12,6 +14,7 @@ import {
   logIn,
   newPerson,
   REFRESH,
+  SIGN_UP,
   signUp,
 } from '../support/people.ts';
 import { spawnGateway, temporaryFolder } from '../support/process.ts';
@@ -101,9 +104,9 @@ describe('the events', () => {
     }
     expect(events.map(({ data }) => data)).toEqual([
       {},
-      { methods: [{ method: 'PASSWORD', at: gateway.clock().toISOString() }] },
+      { methods: [{ method: 'PASSWORD', at: gateway.clock().toISOString() }], newDevice: false },
       { method: 'PASSWORD' },
-      { methods: [{ method: 'PASSWORD', at: gateway.clock().toISOString() }] },
+      { methods: [{ method: 'PASSWORD', at: gateway.clock().toISOString() }], newDevice: false },
       { reason: 'LOGGED_OUT' },
     ]);
   });
@@ -145,6 +148,49 @@ describe('the database layer', () => {
     expect(await database.transaction((db) => db.query`SELECT 1 AS one`)).toEqual([{ one: 1 }]);
   });
 
+  test('undoes a change whose mail cannot be stored, and whose event cannot (D05: after the commit it would stand without them)', async () => {
+    const own = await startGateway({ env: { POSTERN_EMAIL_VERIFICATION: 'mandatory' } });
+    const breaks = [
+      [
+        'ALTER FUNCTION graphile_worker.add_job RENAME TO gone',
+        'ALTER FUNCTION graphile_worker.gone RENAME TO add_job',
+      ],
+      ['ALTER TABLE events RENAME TO gone', 'ALTER TABLE gone RENAME TO events'],
+    ] as const;
+    for (const [broken, mended] of breaks) {
+      await own.sql(broken);
+      const answer = await own.client().send(SIGN_UP, { input: newPerson() });
+      expect(answer.status).toBe(500);
+      expect(await own.sql('SELECT id FROM users')).toEqual([]);
+      await own.sql(mended);
+    }
+    const answer = await own.client().send(SIGN_UP, { input: newPerson() });
+    expect(answer.result.__typename).toBe('EmailVerificationRequired');
+    await own.stop();
+  });
+
+  test.each(['40P01', '40001', '23505', '23503'])(
+    'tries a transaction again that collided with another (%s), as if the first attempt had not been',
+    async (code) => {
+      const id = randomUUID();
+      let attempts = 0;
+      const collide = (times: number) =>
+        transact(gateway.app, { ipAddress: '', userAgent: null }, async ({ db, now, emit }) => {
+          attempts += 1;
+          await db.execute`INSERT INTO users (id, created_at) VALUES (${id}::uuid, ${now})`;
+          emit({ kind: 'SignedUp', userId: id });
+          if (attempts <= times) throw Object.assign(new Error('a collision'), { code });
+          return attempts;
+        });
+      expect(await collide(2)).toBe(3);
+      expect(await gateway.sql('SELECT kind FROM events WHERE user_id = $1', [id])).toEqual([{ kind: 'SignedUp' }]);
+      attempts = 0;
+      await gateway.sql('DELETE FROM users WHERE id = $1', [id]);
+      await expect(collide(9)).rejects.toThrow('a collision');
+      expect(attempts).toBe(3);
+    },
+  );
+
   test('has one winner for a conditional write, of fifty at once (D05)', async () => {
     const held = await signUp(gateway.client(), newPerson());
     const answers = await Promise.all(Array.from({ length: 50 }, () => held.client.send(LOG_OUT)));
@@ -164,6 +210,7 @@ describe('the database layer', () => {
       DATABASE_URL: database.url,
       POSTERN_DATA_DIR: folder.path,
       POSTERN_PASSWORD_HASH: 'm=64,t=1,p=1',
+      POSTERN_EMAIL_VERIFICATION: 'none',
     });
     const url = await own.ready();
     const there = new GraphQLClient(url, {});
@@ -183,7 +230,8 @@ describe('the database layer', () => {
     // Whoever starts it anew finds everything that was acknowledged.
     await own.end('SIGTERM');
     database = await startEmbeddedDatabase({ dataDir: folder.path, log });
-    const next = spawnGateway({ DATABASE_URL: database.url, POSTERN_DATA_DIR: folder.path });
+    const settings = { DATABASE_URL: database.url, POSTERN_DATA_DIR: folder.path, POSTERN_EMAIL_VERIFICATION: 'none' };
+    const next = spawnGateway(settings);
     await logIn(new GraphQLClient(await next.ready(), {}), person);
     await next.end('SIGTERM');
     await database.stop();
@@ -194,7 +242,8 @@ describe('the database layer', () => {
 describe('a fault that nobody catches', () => {
   test('is logged, and the gateway drains and ends with status 1, its database stopped (D07)', async () => {
     const folder = await temporaryFolder();
-    const gatewayProcess = spawnGateway({ POSTERN_DATA_DIR: folder.path, POSTERN_PASSWORD_HASH: 'm=64,t=1,p=1' }, [
+    const cheap = { POSTERN_PASSWORD_HASH: 'm=64,t=1,p=1', POSTERN_EMAIL_VERIFICATION: 'none' };
+    const gatewayProcess = spawnGateway({ POSTERN_DATA_DIR: folder.path, ...cheap }, [
       '--import',
       'data:text/javascript,process.on("SIGUSR2",()=>Promise.reject(new Error("boom")))',
     ]);

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
@@ -46,7 +47,7 @@ beforeAll(async () => {
     startGateway({ env: UNLIMITED }),
     startGateway({ env: { ...UNLIMITED, POSTERN_INTROSPECTION: 'off', POSTERN_GRAPHIQL: 'off' } }),
   ]);
-  const response = await gateway.client().post(JSON.stringify({ query: getIntrospectionQuery() }));
+  const response = await gateway.client().post(JSON.stringify({ query: getIntrospectionQuery({ oneOf: true }) }));
   schema = buildClientSchema((await response.json()).data);
 });
 afterAll(() => Promise.all([gateway.stop(), closed.stop()]));
@@ -501,7 +502,11 @@ function literal(type: GraphQLInputType): string {
   if (isNonNullType(type)) return literal(type.ofType);
   if (isListType(type)) return '[]';
   if (isEnumType(type)) return type.getValues()[0]?.name ?? '';
-  if (isInputObjectType(type)) return `{ ${inputs(Object.values(type.getFields()))} }`;
+  if (isInputObjectType(type)) {
+    const [first, ...others] = Object.values(type.getFields());
+    if (type.isOneOf && first) return `{ ${first.name}: ${literal(first.type)} }`;
+    return `{ ${inputs(first ? [first, ...others] : [])} }`;
+  }
   return type.name === 'Int' ? '1' : type.name === 'Boolean' ? 'true' : '"x"';
 }
 
@@ -666,7 +671,7 @@ describe('G10: a fault of ours is told as nothing but a number', () => {
     expect(message).toBe('Something went wrong on our side.');
     expect(Object.keys(extensions).sort()).toEqual(['code', 'id']);
     expect(extensions.id).toBe(headers.get('x-request-id'));
-    if (path) expect(extensions.code).toBe('INTERNAL_SERVER_ERROR');
+    if (path) expect(extensions.code).toBe(status === 503 ? 'UNAVAILABLE' : 'INTERNAL_SERVER_ERROR');
     // Whoever calls us with the number finds the cause.
     const lines = broken.logs.filter((line) => line.includes(extensions.id) && line.includes('"err"'));
     expect(lines).toHaveLength(1);
@@ -875,18 +880,38 @@ describe('G12: what answers without a session is written down here', () => {
     'query currentSession': 'Unauthenticated',
     'query currentUser': 'Unauthenticated',
     'query pendingLogin': 'LoginExpired',
+    'mutation addEmail': 'Unauthenticated',
+    'mutation beginReauthentication': 'Unauthenticated',
+    'mutation changePassword': 'Unauthenticated',
+    'mutation changePendingEmail': 'InvalidInput',
     'mutation continueLogin': 'LoginExpired',
+    'mutation deleteAccount': 'Unauthenticated',
     'mutation issueAccessToken': 'Unauthenticated',
+    'mutation logInWithCode': 'InvalidToken',
     'mutation logInWithPassword': 'InvalidInput',
     'mutation logOut': 'Unauthenticated',
+    'mutation reauthenticate': 'Unauthenticated',
     'mutation refreshSession': 'Unauthenticated',
+    'mutation removeEmail': 'Unauthenticated',
+    'mutation removePhone': 'Unauthenticated',
+    'mutation replacePassword': 'LoginExpired',
+    'mutation requestLoginCode': 'InvalidInput',
+    'mutation requestPasswordReset': 'InvalidInput',
+    'mutation resendCode': 'InvalidToken',
+    'mutation resetPassword': 'PasswordRejected',
+    'mutation sendEmailVerification': 'Unauthenticated',
+    'mutation setPhone': 'Unauthenticated',
+    'mutation setPrimaryEmail': 'Unauthenticated',
     'mutation signUp': 'InvalidInput',
+    'mutation updateProfile': 'Unauthenticated',
+    'mutation verifyEmail': 'InvalidToken',
+    'mutation verifyPhone': 'InvalidToken',
   };
   /** Every field of what tells about a person. */
   const ABOUT_A_PERSON: Record<string, readonly string[]> = {
     User: [
-      ...['createdAt', 'displayName', 'email', 'emailVerified', 'hasMfa', 'hasPassword', 'id', 'lastLoginAt', 'name'],
-      ...['roles', 'sessions', 'username'],
+      ...['createdAt', 'displayName', 'email', 'emailVerified', 'emails', 'hasMfa', 'hasPassword', 'id', 'lastLoginAt'],
+      ...['name', 'phone', 'roles', 'sessions', 'username'],
     ],
     Session: [
       ...['createdAt', 'credential', 'current', 'expiresAt', 'freshUntil', 'id', 'ipAddress', 'lastSeenAt'],
@@ -952,7 +977,8 @@ describe('G12: what answers without a session is written down here', () => {
     await pendingLogins.store(gateway.app.database, {
       ...{ purpose: 'PASSWORD', userId, credential: 'SESSION_TOKEN', methods: [], passwordChangedAt: null },
       ...{ expiresAt: new Date(now.getTime() + 60_000), tokenHash: hashToken(loginToken) },
-      ...{ ipAddress: null, userAgent: null, now },
+      ...{ ipAddress: null, userAgent: null, now, id: randomUUID(), stage: 'verifyEmail' },
+      ...{ email: null, phone: null, sealedSignUp: null },
     });
     await expectNobody(gateway.client().bearing(loginToken));
     await expectNobody(gateway.client({ 'x-session-token': loginToken }));
@@ -994,7 +1020,8 @@ describe('G12: what answers without a session is written down here', () => {
 describe("G13: other people's ids open nothing", () => {
   // Defence: no operation takes an id; what is taken instead is looked up by the hash of a token.
   test('no argument or input field of the schema is an id, until it is listed here', () => {
-    const LISTED: readonly string[] = [];
+    // Ids of one's own addresses; test/security/addresses.test.ts shows those of others.
+    const LISTED = ['RemoveEmailInput.id', 'SendEmailVerificationInput.id', 'SetPrimaryEmailInput.id'];
     const found = Object.values(schema.getTypeMap()).flatMap((type) => {
       if (type.name.startsWith('__')) return [];
       if (isInputObjectType(type))
@@ -1031,7 +1058,7 @@ describe("G13: other people's ids open nothing", () => {
 
 describe('G14: inputs are made of strings and what is as plain', () => {
   // Defence: the input types. The schema is taken from the source, not by introspection, which shows the same.
-  test('no input type that a foundation mutation takes has a JSON scalar or any other open scalar', () => {
+  test('no input type has a JSON scalar or any other open scalar, but for what a browser answers for a passkey', () => {
     expect(printSchema(builtSchema).length).toBeGreaterThan(0);
     const PLAIN = ['String', 'Boolean', 'Int', 'ID', 'DateTime'];
     const seen = new Set<string>();
@@ -1047,7 +1074,7 @@ describe('G14: inputs are made of strings and what is as plain', () => {
       for (const field of Object.values(root?.getFields() ?? {}))
         for (const arg of field.args) visit(`${field.name}.${arg.name}`, arg.type);
     expect(seen.size).toBeGreaterThan(3);
-    expect(open).toEqual([]);
+    expect(open).toEqual(['reauthenticate.input.passkey.response: JSONObject']);
   });
 
   test('an operator of the database in the place of a text is a 400', async () => {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { continueLogin, pendingLogin } from '../../src/flows/continue-login.ts';
 import { logInWithPassword } from '../../src/flows/log-in-with-password.ts';
-import type { Caller } from '../../src/flows/outcomes.ts';
+import type { Caller } from '../../src/flows/shared/outcomes.ts';
 import { hashToken, makeToken } from '../../src/lib/secrets.ts';
 import type { Prompt, Stage } from '../../src/login/stage.ts';
 import { type Answer, GraphQLClient } from '../support/client.ts';

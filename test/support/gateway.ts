@@ -1,11 +1,14 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { type App, createApp, type Parts } from '../../src/app.ts';
 import { type Environment, loadConfig } from '../../src/config.ts';
 import { type HttpServer, listen } from '../../src/http/server.ts';
 import { createLogger } from '../../src/infra/log.ts';
+import { DELIVER } from '../../src/unit.ts';
 import { GraphQLClient } from './client.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
+import { createMailboxes, createTelephones, type Mailboxes, type Telephones } from './mails.ts';
 
 /** A clock that only moves when told. */
 export interface TestClock {
@@ -21,6 +24,9 @@ export interface Gateway {
   readonly databaseUrl: string;
   /** Every line that was logged. */
   readonly logs: string[];
+  readonly mails: Mailboxes;
+  /** The text messages, with `sms`. */
+  readonly texts: Telephones;
   /** A client with headers of its own and an address that nobody else uses. */
   client(headers?: Record<string, string>): GraphQLClient;
   /** Runs SQL behind the gateway's back. */
@@ -31,6 +37,8 @@ export interface Gateway {
 }
 
 export interface GatewayOptions extends Omit<Parts, 'clock'> {
+  /** Whether text messages can be sent. */
+  readonly sms?: boolean;
   readonly env?: Environment;
   /** `real` lets time pass by itself. */
   readonly clock?: 'real' | TestClock;
@@ -41,6 +49,8 @@ const TEST_SETTINGS: Environment = {
   POSTERN_SECRET: 'the secret of the tests is long enough to be one',
   POSTERN_PASSWORD_HASH: 'm=64,t=1,p=1',
   POSTERN_TRUSTED_PROXIES: '1',
+  POSTERN_EMAIL_VERIFICATION: 'none',
+  POSTERN_DATABASE_CONNECTIONS: '5',
   POSTERN_LOG_LEVEL: 'info',
 };
 
@@ -51,18 +61,26 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
 }
 
 async function open(database: TestDatabase, options: GatewayOptions, clock: TestClock, owner = true): Promise<Gateway> {
-  const { env = {}, clock: chosen = clock, ...parts } = options;
+  const { env = {}, clock: chosen = clock, sms = false, hooks, ...parts } = options;
   const server: HttpServer = await listen('127.0.0.1', 0);
   const config = loadConfig({ ...TEST_SETTINGS, ...env, DATABASE_URL: database.url, PORT: String(server.port) });
   const logs: string[] = [];
   const log = createLogger(config.logLevel, { write: (line) => logs.push(line) });
   const now = chosen === 'real' ? Object.assign(() => new Date(), { advance: () => undefined }) : chosen;
-  const app = await createApp({ ...config, databaseUrl: database.url }, log, { ...parts, clock: now });
+  const pool = new pg.Pool({ connectionString: database.url, max: 2 });
+  pool.on('error', () => undefined);
+  const settled = () => untilNoJobIsLeft(pool);
+  const { mails, mailer } = createMailboxes(settled);
+  const { texts, sendSms } = createTelephones(settled);
+  const app = await createApp({ ...config, databaseUrl: database.url }, log, {
+    mailer,
+    ...parts,
+    hooks: { ...(sms ? { sendSms } : {}), ...hooks },
+    clock: now,
+  });
   server.serve(app);
   const url = `http://127.0.0.1:${server.port}`;
   const others: Gateway[] = [];
-  const pool = new pg.Pool({ connectionString: database.url, max: 2 });
-  pool.on('error', () => undefined);
 
   return {
     url,
@@ -70,6 +88,8 @@ async function open(database: TestDatabase, options: GatewayOptions, clock: Test
     clock: now,
     databaseUrl: database.url,
     logs,
+    mails,
+    texts,
     client: (headers = {}) => new GraphQLClient(url, { 'x-forwarded-for': newAddress(), ...headers }),
     async sql<R>(text: string, values: unknown[] = []) {
       return (await pool.query(text, values)).rows as R[];
@@ -87,6 +107,16 @@ async function open(database: TestDatabase, options: GatewayOptions, clock: Test
       if (owner) await database.drop();
     },
   };
+}
+
+async function untilNoJobIsLeft(pool: pg.Pool): Promise<void> {
+  for (;;) {
+    const { rows } = await pool.query('SELECT 1 FROM graphile_worker.jobs WHERE task_identifier = $1 LIMIT 1', [
+      DELIVER,
+    ]);
+    if (rows.length === 0) return;
+    await pause(10);
+  }
 }
 
 function testClock(): TestClock {

@@ -28,6 +28,11 @@ const LOGIN_STEP = `
       ... on TokenPair { accessToken accessTokenExpiresAt refreshToken refreshTokenExpiresAt }
     }
   }
+  ... on PendingLogin { loginToken expiresAt }
+  ... on LoginCodeRequired { resendAvailableAt }
+  ... on EmailVerificationRequired { email resendAvailableAt }
+  ... on PhoneVerificationRequired { phone resendAvailableAt }
+  ... on PasswordChangeRequired { reason }
   ... on InvalidInput { issues { path code message } }
   ... on PasswordRejected { reasons }
   ... on RateLimited { retryAfter }
@@ -39,6 +44,41 @@ export const LOG_IN = `mutation LogIn($input: LogInWithPasswordInput!) {
 }`;
 export const CONTINUE_LOGIN = `mutation Continue($input: ContinueLoginInput!) {
   continueLogin(input: $input) { ${LOGIN_STEP.replace(/\.\.\. on (PasswordRejected|InvalidInput) [^\n]*/g, '')} }
+}`;
+const WITHOUT_INPUT = LOGIN_STEP.replace(/\.\.\. on (PasswordRejected|InvalidInput) [^\n]*/g, '');
+export const VERIFY_EMAIL = `mutation VerifyEmail($input: VerifyEmailInput!) {
+  verifyEmail(input: $input) { ${WITHOUT_INPUT} ... on EmailVerified { email } ... on InvalidCode { attemptsLeft } }
+}`;
+export const VERIFY_PHONE = `mutation VerifyPhone($input: VerifyPhoneInput!) {
+  verifyPhone(input: $input) {
+    ${WITHOUT_INPUT} ... on PhoneVerified { verified: phone { number verified } } ... on InvalidCode { attemptsLeft }
+  }
+}`;
+export const REQUEST_LOGIN_CODE = `mutation RequestLoginCode($input: RequestLoginCodeInput!) {
+  requestLoginCode(input: $input) {
+    __typename
+    ... on LoginCodeRequired { loginToken expiresAt resendAvailableAt }
+    ... on InvalidInput { issues { path code message } }
+    ... on RateLimited { retryAfter }
+  }
+}`;
+export const LOG_IN_WITH_CODE = `mutation LogInWithCode($input: LogInWithCodeInput!) {
+  logInWithCode(input: $input) { ${WITHOUT_INPUT} ... on InvalidCode { attemptsLeft } }
+}`;
+export const CHANGE_PENDING_EMAIL = `mutation ChangePendingEmail($input: ChangePendingEmailInput!) {
+  changePendingEmail(input: $input) {
+    __typename
+    ... on EmailVerificationRequired { loginToken expiresAt email resendAvailableAt }
+    ... on InvalidInput { issues { path code message } }
+    ... on RateLimited { retryAfter }
+  }
+}`;
+export const RESEND_CODE = `mutation ResendCode($input: ResendCodeInput!) {
+  resendCode(input: $input) {
+    __typename
+    ... on CodeSent { handle expiresAt resendAvailableAt }
+    ... on RateLimited { retryAfter }
+  }
 }`;
 export const REFRESH = `mutation Refresh($input: RefreshSessionInput!) {
   refreshSession(input: $input) {
