@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { BareTask } from './bare.ts';
 import { type Gateway, startGateway } from './gateway.ts';
 import type { Load, LoadResult } from './load.ts';
+import { type MailServer, startMailServer } from './mail-server.ts';
 import { type Partner, startPartner } from './messages.ts';
 import type { Person } from './operations.ts';
 import type { RawTask } from './raw.ts';
@@ -20,6 +21,8 @@ export interface BenchOptions {
 /** What every measure works with: one gateway on one PostgreSQL, and partners in processes of their own. */
 export interface Bench extends BenchOptions {
   readonly gateway: Gateway;
+  /** Where all mails go. */
+  readonly mailServer: MailServer;
   /** People with an account, a session token and a JWT. */
   readonly people: Person[];
   /** Sends load. */
@@ -38,7 +41,9 @@ export type Measure = (bench: Bench) => Promise<{ rows: Row[]; figures: Record<s
 /** Starts a gateway on a PostgreSQL, and all that the measures need beside it. */
 export async function openBench(options: BenchOptions): Promise<Bench> {
   const { databaseUrl, folder, profileInto } = options;
-  const gateway = await startGateway({ dataDir: join(folder, 'gateway'), databaseUrl, profileInto });
+  const mailServer = await startMailServer();
+  const dataDir = join(folder, 'gateway');
+  const gateway = await startGateway({ dataDir, databaseUrl, smtpUrl: mailServer.url, profileInto });
   const load = startPartner<Load, LoadResult>('./load.ts');
   const probe = startPartner<Load, LoadResult>('./load.ts');
   const raw = startPartner<RawTask, number>('./raw.ts');
@@ -53,6 +58,7 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
   return {
     ...options,
     gateway,
+    mailServer,
     people: [],
     load,
     probe,
@@ -60,6 +66,7 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
     bare,
     async close() {
       await Promise.all([load, probe, raw, servers.yoga, servers.node, gateway].map((part) => part.stop()));
+      await mailServer.close();
     },
   };
 }

@@ -25,6 +25,10 @@ export interface GatewayOptions {
   readonly dataDir: string;
   /** None: an embedded PostgreSQL in `dataDir`. */
   readonly databaseUrl?: string;
+  /** None: mails go into a folder. */
+  readonly smtpUrl?: string;
+  /** By default a sign-up logs in at once. */
+  readonly emailVerification?: 'none' | 'mandatory';
   /** A folder for CPU profiles, written when it stops. */
   readonly profileInto?: string | undefined;
 }
@@ -39,7 +43,7 @@ const START_WITHIN_MS = 60_000;
  * so that the load may come from many addresses.
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { dataDir, databaseUrl, profileInto } = options;
+  const { dataDir, databaseUrl, smtpUrl, emailVerification = 'none', profileInto } = options;
   await mkdir(dataDir, { recursive: true });
   const port = await freePort();
   const logFile = join(dataDir, 'gateway.log');
@@ -58,6 +62,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       POSTERN_PUBLIC_URL: 'http://localhost:4000',
       POSTERN_LOG_LEVEL: 'info',
       POSTERN_TRUSTED_PROXIES: '1',
+      POSTERN_EMAIL_VERIFICATION: emailVerification,
+      ...(smtpUrl ? { POSTERN_SMTP_URL: smtpUrl } : {}),
       ...(databaseUrl ? { DATABASE_URL: databaseUrl } : {}),
     },
   });

@@ -8,6 +8,7 @@ import { measureCurrentUser } from './measures/current-user.ts';
 import { measureFlood } from './measures/flood.ts';
 import { measureFootprint } from './measures/footprint.ts';
 import { measureLogins } from './measures/logins.ts';
+import { measureMails } from './measures/mails.ts';
 import { measureStatements } from './measures/statements.ts';
 import { measureRefreshes, measureSignUps } from './measures/tokens.ts';
 import { RESULTS, type Row, toText, writeReadme, writeResults } from './report.ts';
@@ -47,6 +48,7 @@ try {
     await take(measureSignUps);
     await take(measureRefreshes);
     await take(measureLogins);
+    await take(measureMails);
     await take(measureCurrentUser);
     await take(measureStatements);
     const { loginsPerSecond: logins, verificationsPerSecond: verifications } = figures;

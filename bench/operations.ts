@@ -9,6 +9,9 @@ export interface Person {
   readonly sessionToken?: string;
   readonly accessToken?: string;
   readonly refreshToken?: string;
+  /** Of a login that awaits a code. */
+  readonly loginToken?: string;
+  readonly code?: string;
 }
 
 /** What is asked for, and by whom. Each request is somebody else's, in turn. */
@@ -16,6 +19,8 @@ export type Work =
   | { readonly kind: 'currentUser'; readonly people: readonly Person[]; readonly by: 'sessionToken' | 'accessToken' }
   | { readonly kind: 'logIn'; readonly people: readonly Person[]; readonly credential: 'SESSION_TOKEN' | 'JWT' }
   | { readonly kind: 'signUp'; readonly people: readonly Person[] }
+  | { readonly kind: 'requestCode'; readonly people: readonly Person[] }
+  | { readonly kind: 'logInWithCode'; readonly people: readonly Person[] }
   | { readonly kind: 'refresh'; readonly people: readonly Person[] }
   | { readonly kind: 'logOut'; readonly people: readonly Person[] };
 
@@ -35,9 +40,12 @@ export interface Errands {
 export const CURRENT_USER = '{ currentUser { __typename ... on User { id email hasMfa } } }';
 
 const STEP = `__typename ... on LoggedIn { user { id } credential {
-  ... on SessionToken { token } ... on TokenPair { accessToken refreshToken } } } ... on RateLimited { retryAfter }`;
+  ... on SessionToken { token } ... on TokenPair { accessToken refreshToken } } } ... on PendingLogin { loginToken } ... on RateLimited { retryAfter }`;
 const LOG_IN = `mutation ($input: LogInWithPasswordInput!) { logInWithPassword(input: $input) { ${STEP} } }`;
 const SIGN_UP = `mutation ($input: SignUpInput!) { signUp(input: $input) { ${STEP} } }`;
+const REQUEST_CODE = `mutation ($input: RequestLoginCodeInput!) { requestLoginCode(input: $input) {
+  __typename ... on PendingLogin { loginToken } } }`;
+const LOG_IN_WITH_CODE = `mutation ($input: LogInWithCodeInput!) { logInWithCode(input: $input) { ${STEP} } }`;
 const REFRESH = `mutation ($input: RefreshSessionInput!) { refreshSession(input: $input) {
   __typename ... on SessionTokensRefreshed { credential { accessToken refreshToken } } } }`;
 const LOG_OUT = 'mutation { logOut { __typename } }';
@@ -62,14 +70,24 @@ export function errandsFor(work: Work): Errands {
   }
   if (work.kind === 'refresh') return refreshes(people);
 
-  const query = work.kind === 'signUp' ? SIGN_UP : LOG_IN;
-  const credential = work.kind === 'signUp' ? 'SESSION_TOKEN' : work.credential;
-  const write = ({ email, password, address }: Person) =>
-    writeAs(address, { query, variables: { input: { email, password, credential } } });
   const learn = (index: number, body: string) => {
     const person = people[index];
     if (person) people[index] = { ...person, ...tokensIn(body) };
   };
+  if (work.kind === 'requestCode') {
+    const ask = ({ email, address }: Person) =>
+      writeAs(address, { query: REQUEST_CODE, variables: { input: { email } } });
+    return once(people, ask, learn);
+  }
+  if (work.kind === 'logInWithCode') {
+    const answer = ({ address, loginToken: handle, code }: Person) =>
+      writeAs(address, { query: LOG_IN_WITH_CODE, variables: { input: { proof: { code: { handle, code } } } } });
+    return once(people, answer, learn);
+  }
+  const query = work.kind === 'signUp' ? SIGN_UP : LOG_IN;
+  const credential = work.kind === 'signUp' ? 'SESSION_TOKEN' : work.credential;
+  const write = ({ email, password, address }: Person) =>
+    writeAs(address, { query, variables: { input: { email, password, credential } } });
   return work.kind === 'signUp' ? once(people, write, learn) : inTurn(people, write, learn);
 }
 
@@ -147,10 +165,12 @@ function tokensIn(body: string): Partial<Person> {
   const sessionToken = textOf('token', body);
   const accessToken = textOf('accessToken', body);
   const refreshToken = textOf('refreshToken', body);
+  const loginToken = textOf('loginToken', body);
   return {
     ...(sessionToken ? { sessionToken } : {}),
     ...(accessToken ? { accessToken } : {}),
     ...(refreshToken ? { refreshToken } : {}),
+    ...(loginToken ? { loginToken } : {}),
   };
 }
 

@@ -49,7 +49,8 @@ export async function startStatementCounter(databaseUrl: string): Promise<Statem
 
 /**
  * Reads what a client says in PostgreSQL's protocol (version 3, chapter "Message Formats"). The connection that listens
- * for changes asks for a sign of life several times a second; it is told by its LISTEN, and says nothing here.
+ * for changes asks for a sign of life several times a second, those of the jobs look for work: they belong to no request
+ * and say nothing here. They are told by their LISTEN and their name.
  */
 function createReader(onStatement: (statement: string) => void): (chunk: Buffer) => void {
   const prepared = new Map<string, string>();
@@ -85,6 +86,7 @@ function createReader(onStatement: (statement: string) => void): (chunk: Buffer)
       const length = letter + rest.readInt32BE(letter);
       if (rest.length < length) return;
       if (greeted) read(String.fromCharCode(rest[0] ?? 0), rest.subarray(5, length));
+      listens ||= !greeted && rest.subarray(0, length).includes('postern jobs');
       greeted = true;
       rest = rest.subarray(length);
     }

@@ -10,7 +10,11 @@ const REQUESTS = 20;
 /** SQL statements for each request, read off the wire between another gateway and the same PostgreSQL. */
 export const measureStatements: Measure = async (bench) => {
   const counter = await startStatementCounter(bench.databaseUrl);
-  const gateway = await startGateway({ dataDir: join(bench.folder, 'counted'), databaseUrl: counter.url });
+  const gateway = await startGateway({
+    dataDir: join(bench.folder, 'counted'),
+    databaseUrl: counter.url,
+    smtpUrl: bench.mailServer.url,
+  });
   try {
     const run = async (work: Work, outcome: string) => {
       counter.take();
