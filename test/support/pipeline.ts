@@ -234,12 +234,14 @@ export class Pipeline {
     }
     login.over = true;
     let version = login.version;
-    if (login.purpose === 'CODE' && account) {
+    // A link may be opened by somebody else than who showed the password, so it stands for itself.
+    if ((login.purpose === 'CODE' || by === 'LINK') && account) {
       const proven = this.reclaim(account, challenge.to);
       if (proven === null) return this.is('LoginExpired');
       if (proven === 'reclaimed') version = null;
     }
-    return this.begin(client, { ...login, methods: [...login.methods, by], version }, 'LoginExpired');
+    const methods = by === 'LINK' ? [by] : [...login.methods, by];
+    return this.begin(client, { ...login, methods, version }, 'LoginExpired');
   }
 
   verifyEmail(client: ModelClient, proof: Proof, loginToken: string | null): string {
@@ -261,8 +263,9 @@ export class Pipeline {
 
   pendingLogin(token: string): string {
     const login = this.logins.find((each) => each.token === token);
-    const stage = login && this.isOpen(login) ? this.stageOf(login) : null;
-    return this.is(stage ? PROMPTS[stage] : 'LoginExpired');
+    if (!login || !this.isOpen(login)) return this.is('LoginExpired');
+    const stage = this.stageOf(login);
+    return this.is(stage ? PROMPTS[stage] : 'LoginReady');
   }
 
   resendCode(handle: string): string {
@@ -278,6 +281,8 @@ export class Pipeline {
     if (!login || !this.isOpen(login) || login.stage !== 'verifyEmail') return this.is('LoginExpired');
     const challenge = this.challenges.find((each) => each.login === login && each.purpose === 'VERIFY_EMAIL');
     if (!challenge || challenge.used || challenge.attempts >= 5) return this.is('LoginExpired');
+    const own = login.account?.emails.find(({ address }) => address === email);
+    if (own?.verified) return this.is('LoginExpired');
     if (login.email !== email) {
       const owner = this.give(login, email);
       login.email = email;
@@ -632,6 +637,8 @@ export class Pipeline {
       return login.account;
     }
     const primary = account.emails.find((own) => own.primary);
+    // Back to the one that it has had all along.
+    if (primary?.address === email) return account;
     const own = account.emails.some(({ address }) => address === email);
     if (!primary || primary.verified || taken || own) return null;
     primary.address = email;
