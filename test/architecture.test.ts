@@ -27,6 +27,7 @@ const RECORDS: Readonly<Record<string, readonly string[]>> = {
   sessions: ['users'],
   'pending-logins': ['sessions'],
   passwords: ['users'],
+  events: ['users'],
 };
 
 interface Import {

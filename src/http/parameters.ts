@@ -42,15 +42,14 @@ export function readUrlParameters(url: string): Parameters | null {
   });
 }
 
-/** Counts until there are more than `enough`. Bodies are small, so no nesting of theirs overflows the stack. */
-function countValues(value: unknown, enough: number): number {
-  if (typeof value !== 'object' || value === null) return 1;
-  let count = 1;
-  for (const part of Object.values(value)) {
-    count += countValues(part, enough - count);
-    if (count > enough) return count;
+/** Counts until there are more than `enough`. Without recursion: what nests deep enough would overflow the stack. */
+function countValues(whole: unknown, enough: number): number {
+  const values = [whole];
+  for (let at = 0; at < values.length && values.length <= enough; at += 1) {
+    const value = values[at];
+    if (typeof value === 'object' && value !== null) values.push(...Object.values(value).slice(0, enough + 1));
   }
-  return count;
+  return values.length;
 }
 
 function readJson(text: string): unknown {

@@ -1,5 +1,6 @@
 import type { AuthEvent } from '../events.ts';
 import type { Db } from '../infra/database.ts';
+import { NOBODY } from './users.ts';
 
 /** Where an event came from. */
 export interface EventSource {
@@ -16,7 +17,11 @@ export async function anonymize(db: Db, userId: string): Promise<void> {
     UPDATE events SET ip_address = NULL, user_agent = NULL, data = '{}'::jsonb WHERE user_id = ${userId}::uuid`;
 }
 
-/** Writes events in the order in which they happened. Those of a person who is gone are anonymous from the start. */
+/**
+ * Writes events in the order in which they happened. Those of a person who is gone are anonymous from the start.
+ *
+ * One that is about nobody looks somebody up as well: the time must not tell whether there was a person.
+ */
 export async function append(db: Db, events: readonly AuthEvent[], source: EventSource, at: Date): Promise<void> {
   if (events.length === 0) return;
   const rows = events.map(({ kind, userId, ...rest }) => {
@@ -28,9 +33,10 @@ export async function append(db: Db, events: readonly AuthEvent[], source: Event
     SELECT ${at}, kind, user_id, session_id, CASE WHEN known THEN ${source.ipAddress} END,
       CASE WHEN known THEN ${source.userAgent} END, CASE WHEN known THEN data ELSE '{}'::jsonb END
     FROM (
-      SELECT event.*, event.user_id IS NULL OR EXISTS (SELECT 1 FROM users WHERE id = event.user_id) AS known
+      SELECT event.*, event.user_id IS NULL OR person.found AS known
       FROM ROWS FROM (jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS (kind text, user_id uuid, session_id uuid, data jsonb))
-        WITH ORDINALITY AS event (kind, user_id, session_id, data, position)
+        WITH ORDINALITY AS event (kind, user_id, session_id, data, position),
+        LATERAL (SELECT count(*) > 0 AS found FROM users WHERE id = coalesce(event.user_id, ${NOBODY}::uuid)) AS person
     ) AS events
     ORDER BY position`;
 }

@@ -1,0 +1,128 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  ADD_EMAIL,
+  DELETE_ACCOUNT,
+  REMOVE_EMAIL,
+  SEND_EMAIL_VERIFICATION,
+  SET_PRIMARY_EMAIL,
+  UPDATE_PROFILE,
+} from '../support/account.ts';
+import { type Gateway, startGateway } from '../support/gateway.ts';
+import { CHANGE_PASSWORD, REAUTHENTICATE, REQUEST_RESET, RESET_PASSWORD } from '../support/passwords.ts';
+import {
+  CHANGE_PENDING_EMAIL,
+  CONTINUE_LOGIN,
+  CURRENT_USER,
+  hold,
+  ISSUE_ACCESS_TOKEN,
+  LOG_IN,
+  LOG_IN_WITH_CODE,
+  LOG_OUT,
+  logIn,
+  newPerson,
+  REFRESH,
+  REQUEST_LOGIN_CODE,
+  RESEND_CODE,
+  SIGN_UP,
+  VERIFY_EMAIL,
+} from '../support/people.ts';
+
+/** More than the planner would rather read whole than look up. */
+const ROWS = 20_000;
+
+let gateway: Gateway;
+beforeAll(async () => {
+  gateway = await startGateway({
+    env: { POSTERN_EMAIL_VERIFICATION: 'mandatory', POSTERN_LOGIN_IDENTIFIERS: 'email,username,phone' },
+    sms: true,
+  });
+  await gateway.sql(`INSERT INTO users (id, created_at, username, username_key)
+    SELECT gen_random_uuid(), now(), 'user' || n, 'user' || n FROM generate_series(1, ${ROWS}) n`);
+  await gateway.sql(`INSERT INTO emails (id, user_id, address, is_primary, created_at)
+    SELECT gen_random_uuid(), id, username || '@large.example', true, now() FROM users`);
+  await gateway.sql(`INSERT INTO phones (user_id, number, created_at)
+    SELECT id, '+49' || row_number() OVER (), now() FROM users`);
+  await gateway.sql(`INSERT INTO passwords (user_id, hash, changed_at) SELECT id, '', now() FROM users`);
+  await gateway.sql(`INSERT INTO sessions (id, user_id, token_hash, credential, methods, created_at, last_seen_at, expires_at)
+    SELECT gen_random_uuid(), id, sha256(id::text::bytea), 'JWT', '[]', now(), now(), now() + interval '1 day' FROM users`);
+  await gateway.sql(`INSERT INTO refresh_tokens (id, session_id, token_hash, created_at, expires_at)
+    SELECT gen_random_uuid(), id, sha256(id::text::bytea), now(), now() + interval '1 day' FROM sessions`);
+  await gateway.sql(`INSERT INTO pending_logins
+      (id, token_hash, purpose, user_id, credential, methods, stage, email, created_at, expires_at)
+    SELECT gen_random_uuid(), sha256(id::text::bytea), 'PASSWORD', CASE WHEN random() < 0.5 THEN id END, 'JWT', '[]',
+      'verifyEmail', username || '@large.example', now(), now() + interval '1 day' FROM users`);
+  await gateway.sql(`INSERT INTO challenges (id, purpose, handle_hash, user_id, channel, destination, code_hash, link_hash,
+      created_at, resend_at, code_expires_at, link_expires_at)
+    SELECT gen_random_uuid(), 'LOGIN_CODE', sha256(id::text::bytea), CASE WHEN random() < 0.5 THEN id END, 'EMAIL',
+      username || '@large.example', '\\x00', sha256(('l' || id)::bytea), now(), now(), now(), now() FROM users`);
+  await gateway.sql(`INSERT INTO events (at, kind, user_id, data) SELECT now(), 'LoggedIn', id, '{}' FROM users`);
+  await gateway.sql('ANALYZE');
+});
+afterAll(() => gateway.stop());
+
+test('nothing that anybody can ask for reads a whole table (else its time grows with them, and tells who was found)', async () => {
+  const before = await rowsRead();
+  const client = gateway.client();
+  const [person, other, unknown] = [newPerson(), newPerson(), newPerson()];
+  const send = async (query: string, input: object) => (await client.send(query, { input })).result;
+
+  const signedUp = await send(SIGN_UP, { ...person, username: `ada${process.pid}` });
+  await send(SIGN_UP, { ...person });
+  await send(CHANGE_PENDING_EMAIL, { loginToken: signedUp.loginToken, email: other.email });
+  await send(CHANGE_PENDING_EMAIL, { loginToken: signedUp.loginToken, email: person.email });
+  await send(CONTINUE_LOGIN, { loginToken: signedUp.loginToken });
+  await gateway.mails.rest('');
+  const mail = gateway.mails.all.filter(({ to, code }) => to === person.email && code).at(-1);
+  const proof = { code: { handle: signedUp.loginToken, code: mail?.code } };
+  await send(VERIFY_EMAIL, { proof: { code: { handle: signedUp.loginToken, code: 'BBBB-BBBB' } } });
+  const held = hold(client, await client.send(VERIFY_EMAIL, { input: { proof } }));
+
+  for (const email of [person.email, unknown.email, 'user77@large.example']) {
+    await send(LOG_IN, { email, password: 'none of these' });
+    const login = await send(REQUEST_LOGIN_CODE, { email });
+    await send(LOG_IN_WITH_CODE, { proof: { code: { handle: login.loginToken, code: 'BBBB-BBBB' } } });
+    await send(RESEND_CODE, { handle: login.loginToken });
+    const reset = await send(REQUEST_RESET, { email });
+    const guess = { code: { handle: reset.handle, code: 'BBBB-BBBB' } };
+    await send(RESET_PASSWORD, { proof: guess, newPassword: 'another ladder in the library' });
+    await send(RESET_PASSWORD, { proof: { token: `pk_${'A'.repeat(43)}` }, newPassword: 'another ladder, too' });
+  }
+  await send(LOG_IN, { username: 'user99', password: 'none of these' });
+  await send(LOG_IN, { phone: '+4915112345678', password: 'none of these' });
+
+  const byJwt = await logIn(client, person, 'JWT');
+  await send(REFRESH, { refreshToken: byJwt.refreshToken });
+  await byJwt.client.send(ISSUE_ACCESS_TOKEN);
+  await byJwt.client.send(LOG_OUT);
+  const own = async (query: string, input?: object) => (await held.client.send(query, input ? { input } : {})).result;
+  await own(CURRENT_USER);
+  await own('{ currentUser { ... on User { sessions { id } emails { id } phone { number } lastLoginAt } } }');
+  await own(UPDATE_PROFILE, { name: 'Ada', username: `countess${process.pid}` });
+  await own(REAUTHENTICATE, { password: person.password });
+  await own(CHANGE_PASSWORD, { currentPassword: person.password, newPassword: 'another ladder in the library' });
+  const again = await logIn(client, { ...person, password: 'another ladder in the library' });
+  await again.client.send(ADD_EMAIL, { input: { email: other.email } });
+  const { result } = await again.client.send('{ currentUser { ... on User { emails { id primary } } } }');
+  for (const { id } of result.emails as { id: string }[]) {
+    for (const query of [SEND_EMAIL_VERIFICATION, SET_PRIMARY_EMAIL, REMOVE_EMAIL])
+      await again.client.send(query, { input: { id } });
+  }
+  const { result: left } = await again.client.send(DELETE_ACCOUNT);
+  expect(left.__typename).toBe('AccountDeleted');
+
+  const after = await rowsRead();
+  const whole = [...after].filter(([what, rows]) => rows - (before.get(what) ?? 0) > ROWS / 4).map(([what]) => what);
+  expect(whole).toEqual([]);
+});
+
+/** How many rows were read of each table, from end to end or through each index. */
+async function rowsRead(): Promise<Map<string, number>> {
+  // Each connection reports what it did within a second of it.
+  await pause(1_500);
+  const rows = await gateway.sql<{ what: string; read: string }>(
+    `SELECT relname AS what, seq_tup_read AS read FROM pg_stat_user_tables WHERE schemaname = 'public'
+     UNION ALL SELECT indexrelname, idx_tup_read FROM pg_stat_user_indexes WHERE schemaname = 'public'`,
+  );
+  return new Map(rows.map(({ what, read }) => [what, Number(read)]));
+}
