@@ -1,4 +1,5 @@
 import type { App, RememberedSession } from '../app.ts';
+import { generationOf } from '../lib/access-token.ts';
 import { hashToken, isToken } from '../lib/secrets.ts';
 import type { CredentialKind, KnownSession } from '../records/sessions.ts';
 import * as sessions from '../records/sessions.ts';
@@ -38,6 +39,7 @@ export async function authenticate(app: App, credential: PresentedCredential | n
     find: () => sessions.findById(app.database, claims.sid),
     credentialExpiresAt: new Date(claims.exp * 1000),
     expected: ({ session }) => session.userId === claims.sub,
+    isReplaced: ({ session }) => session.credentialGeneration !== generationOf(claims),
     whenUnknown: 'REVOKED',
   });
 }
@@ -45,6 +47,8 @@ export async function authenticate(app: App, credential: PresentedCredential | n
 interface Lookup {
   find(): Promise<KnownSession | null>;
   expected(known: KnownSession): boolean;
+  /** Whether the credential was issued for one that another has replaced since. */
+  isReplaced?(known: KnownSession): boolean;
   readonly whenUnknown?: UnauthenticatedReason;
   readonly credentialExpiresAt?: Date;
 }
@@ -60,6 +64,7 @@ async function recognise(app: App, kind: 'session' | 'accessToken', key: string,
   }
   if (!known) return anonymous(lookup.whenUnknown ?? 'INVALID_CREDENTIAL');
   if (!lookup.expected(known)) return anonymous('INVALID_CREDENTIAL');
+  if (lookup.isReplaced?.(known)) return anonymous('REVOKED');
   if (known.endReason) return anonymous(known.endReason === 'EXPIRED' ? 'EXPIRED' : 'REVOKED');
   if (isExpired(app, known, now)) return anonymous('EXPIRED');
   await noteUse(app, known, now);

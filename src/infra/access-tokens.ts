@@ -1,8 +1,9 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import {
   type AccessTokenClaims,
   CLOCK_LEEWAY_SECONDS,
+  makeTokenId,
   signAccessToken,
   verifyAccessToken,
 } from '../lib/access-token.ts';
@@ -25,6 +26,8 @@ export interface AccessTokens {
 export interface AccessTokenSubject {
   readonly userId: string;
   readonly sessionId: string;
+  /** Of the credential of the session: see {@link generationOf}. */
+  readonly generation: number;
   /** When the person last proved who they are. */
   readonly authenticatedAt: Date;
   /** No token outlives the session. */
@@ -50,7 +53,7 @@ export function createAccessTokens(
   let timesForgotten = 0;
 
   return {
-    async issue({ userId, sessionId, authenticatedAt, expiresAt, methods }, now) {
+    async issue({ userId, sessionId, generation, authenticatedAt, expiresAt, methods }, now) {
       const iat = toSeconds(now);
       const exp = Math.min(iat + Math.floor(options.lifetime / 1000), toSeconds(expiresAt));
       const claims = {
@@ -58,7 +61,7 @@ export function createAccessTokens(
         aud: options.audience,
         sub: userId,
         sid: sessionId,
-        jti: randomUUID(),
+        jti: makeTokenId(generation),
         iat,
         exp,
         auth_time: toSeconds(authenticatedAt),

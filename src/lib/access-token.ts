@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   type CryptoKey,
   calculateJwkThumbprint,
@@ -18,6 +19,7 @@ export type AccessTokenAlgorithm = (typeof ACCESS_TOKEN_ALGORITHMS)[number];
 const TYPE = 'at+jwt';
 /** Longer ones are refused before any work is done. */
 const MAX_LENGTH = 8 * 1024;
+const TOKEN_ID = /^(\d{1,9})-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Seconds that clocks of two services may differ. */
 export const CLOCK_LEEWAY_SECONDS = 5;
@@ -55,6 +57,19 @@ export async function makeSigningKey(algorithm: AccessTokenAlgorithm): Promise<S
     publicJwk: { ...bare, ...shared },
     privateJwk: { ...(await exportJWK(privateKey)), ...shared },
   };
+}
+
+/**
+ * Makes the `jti` of a token. It begins with the generation of the credential that the token was issued for, which is
+ * nobody's business but ours: to others a `jti` is any text that does not come twice.
+ */
+export function makeTokenId(generation: number): string {
+  return `${generation}-${randomUUID()}`;
+}
+
+/** The generation of the credential that a token was issued for. */
+export function generationOf({ jti }: Pick<AccessTokenClaims, 'jti'>): number {
+  return Number(TOKEN_ID.exec(jti)?.[1]);
 }
 
 /** A key made ready for signing or verifying, once. */
@@ -126,7 +141,9 @@ function hasOurShape(payload: object, { expectedAudience, now }: ExpectedToken):
   const claims = payload as Record<string, unknown>;
   return (
     claims.aud === expectedAudience &&
-    [claims.sub, claims.sid, claims.jti].every((claim) => typeof claim === 'string' && UUID.test(claim)) &&
+    [claims.sub, claims.sid].every((claim) => typeof claim === 'string' && UUID.test(claim)) &&
+    typeof claims.jti === 'string' &&
+    TOKEN_ID.test(claims.jti) &&
     [claims.iat, claims.exp, claims.auth_time].every((claim) => Number.isSafeInteger(claim)) &&
     (claims.iat as number) <= now.getTime() / 1000 + CLOCK_LEEWAY_SECONDS &&
     Array.isArray(claims.amr)

@@ -158,6 +158,7 @@ async function openSession(unit: Unit, { replaces }: LoginContext, login: Pendin
     id: randomUUID(),
     userId: login.userId,
     credential: login.credential,
+    credentialGeneration: 0,
     methods: login.methods,
     createdAt: now,
     lastSeenAt: now,
@@ -190,16 +191,16 @@ async function openSession(unit: Unit, { replaces }: LoginContext, login: Pendin
 }
 
 /**
- * Puts another credential in the place of the one by which a session is held. The old token, or the old chain of refresh
- * tokens, opens nothing any more. The session stays what it is.
+ * Puts another credential in the place of the one by which a session is held. The old token, the old chain of refresh
+ * tokens and the access tokens of either open nothing here any more. The session stays what it is.
  * @returns null if the session is over
  */
 export async function renewCredential(unit: Unit, session: Session): Promise<IssuedCredential | null> {
   const token = session.credential === 'JWT' ? null : makeToken('session');
   // The chain before the session, as a refresh takes them.
   await refreshTokens.endChain(unit.db, session.id);
-  const replaced = await sessions.replaceToken(unit.db, session.id, token === null ? null : hashToken(token));
-  return replaced ? issue(unit, session, token, session.credential) : null;
+  const renewed = await sessions.replaceCredential(unit.db, session.id, token === null ? null : hashToken(token));
+  return renewed ? issue(unit, renewed, token, session.credential) : null;
 }
 
 async function issue(

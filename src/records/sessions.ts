@@ -32,6 +32,8 @@ export interface Session {
   readonly id: string;
   readonly userId: string;
   readonly credential: CredentialKind;
+  /** How often its credential was replaced. */
+  readonly credentialGeneration: number;
   readonly methods: readonly AuthenticationMethod[];
   readonly createdAt: Date;
   readonly lastSeenAt: Date;
@@ -75,6 +77,7 @@ export function accessTokenSubject(session: Session) {
   return {
     userId: session.userId,
     sessionId: session.id,
+    generation: session.credentialGeneration,
     authenticatedAt: authenticatedAt(session),
     expiresAt: session.expiresAt,
     methods: [...new Set(session.methods.map(({ method }) => AMR[method]))],
@@ -147,7 +150,7 @@ export function findById(db: Db, id: string): Promise<KnownSession | null> {
 /** The sessions of a person that are not over, the newest first. */
 export function listLive(db: Db, userId: string, idle: number, now: Date): Promise<Session[]> {
   return db.query<Session>`
-    SELECT id, user_id AS "userId", credential, methods, created_at AS "createdAt", last_seen_at AS "lastSeenAt",
+    SELECT id, user_id AS "userId", credential, credential_generation AS "credentialGeneration", methods, created_at AS "createdAt", last_seen_at AS "lastSeenAt",
       expires_at AS "expiresAt", ip_address AS "ipAddress", user_agent AS "userAgent"
     FROM sessions
     WHERE user_id = ${userId}::uuid AND ended_at IS NULL AND expires_at > ${now}
@@ -196,19 +199,25 @@ export async function addMethod(db: Db, id: string, method: AuthenticationMethod
       WHERE proof ->> 'method' <> ${method.method} OR (proof ->> 'at')::timestamptz <= created_at
     ) || ${JSON.stringify([method])}::jsonb
     WHERE id = ${id}::uuid AND ended_at IS NULL
-    RETURNING id, user_id AS "userId", credential, methods, created_at AS "createdAt", last_seen_at AS "lastSeenAt",
+    RETURNING id, user_id AS "userId", credential, credential_generation AS "credentialGeneration", methods, created_at AS "createdAt", last_seen_at AS "lastSeenAt",
       expires_at AS "expiresAt", ip_address AS "ipAddress", user_agent AS "userAgent"`;
   return session ?? null;
 }
 
 /**
- * Puts another opaque token in the place of the one that opened a session; null for a session that is held as a JWT.
- * @returns false if the session is over
+ * Puts another credential in the place of the one by which a session is held: access tokens of the one before are not
+ * taken any more.
+ * @param tokenHash of the opaque token; null for a session that is held as a JWT
+ * @returns the session as it is then, or null if it is over
  */
-export async function replaceToken(db: Db, id: string, tokenHash: Buffer | null): Promise<boolean> {
-  const replaced = await db.execute`
-    UPDATE sessions SET token_hash = ${tokenHash} WHERE id = ${id}::uuid AND ended_at IS NULL`;
-  return replaced === 1;
+export async function replaceCredential(db: Db, id: string, tokenHash: Buffer | null): Promise<Session | null> {
+  const [session] = await db.query<Session>`
+    UPDATE sessions SET token_hash = ${tokenHash}, credential_generation = credential_generation + 1
+    WHERE id = ${id}::uuid AND ended_at IS NULL
+    RETURNING id, user_id AS "userId", credential, credential_generation AS "credentialGeneration", methods,
+      created_at AS "createdAt", last_seen_at AS "lastSeenAt", expires_at AS "expiresAt", ip_address AS "ipAddress",
+      user_agent AS "userAgent"`;
+  return session ?? null;
 }
 
 /**
@@ -236,6 +245,7 @@ interface UserRow {
 interface Row extends UserRow {
   id: string;
   credential: CredentialKind;
+  credential_generation: number;
   methods: AuthenticationMethod[];
   created_at: Date;
   last_seen_at: Date;
@@ -249,7 +259,7 @@ interface Row extends UserRow {
 // Either of the two is null, which equals nothing.
 async function find(db: Db, tokenHash: Buffer | null, id: string | null): Promise<KnownSession | null> {
   const [row] = await db.query<Row>`
-    SELECT s.id, s.user_id, s.credential, s.methods, s.created_at, s.last_seen_at, s.expires_at, s.ip_address,
+    SELECT s.id, s.user_id, s.credential, s.credential_generation, s.methods, s.created_at, s.last_seen_at, s.expires_at, s.ip_address,
       s.user_agent, s.end_reason, u.created_at AS user_created_at, u.name, u.username, u.roles,
       u.disabled_at, e.address AS email, e.verified_at IS NOT NULL AS email_verified,
       EXISTS (SELECT 1 FROM passwords p WHERE p.user_id = u.id) AS has_password,
@@ -265,6 +275,7 @@ function fromRow(row: Row): KnownSession {
       id: row.id,
       userId: row.user_id,
       credential: row.credential,
+      credentialGeneration: row.credential_generation,
       methods: row.methods,
       createdAt: row.created_at,
       lastSeenAt: row.last_seen_at,

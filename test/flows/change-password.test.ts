@@ -11,6 +11,7 @@ import {
 import {
   CURRENT_SESSION,
   CURRENT_USER,
+  ISSUE_ACCESS_TOKEN,
   LOG_IN,
   logIn,
   newPerson,
@@ -67,6 +68,32 @@ describe('changePassword', () => {
     expect(await refresh(held.refreshToken)).toBe('Unauthenticated');
     expect(await refresh(refreshToken)).toBe('SessionTokensRefreshed');
   });
+
+  test.each(['JWT', 'SESSION_TOKEN'] as const)(
+    'leaves no access token of a session that is held as %s (T05: else an old one changes the address and resets the new password)',
+    async (credential) => {
+      const person = newPerson();
+      const held = await signUp(gateway.client(), person, credential);
+      const { result: issued } = await held.client.send(ISSUE_ACCESS_TOKEN);
+      const old = [String(issued.accessToken), ...(credential === 'JWT' ? [held.token] : [])];
+      gateway.clock.advance(1);
+      await held.client.send(REAUTHENTICATE, { input: { password: person.password } });
+      const other = await gateway.another({ POSTERN_PUBLIC_URL: gateway.app.config.publicUrl });
+      for (const token of old) {
+        expect((await other.client().bearing(token).send(CURRENT_USER)).result.__typename).toBe('User');
+      }
+      const answer = await held.client.send(CHANGE_PASSWORD, inputFor(person));
+      expect(answer.result.__typename).toBe('PasswordChanged');
+      for (const token of old) {
+        const here = await gateway.client().bearing(token).send(CURRENT_USER);
+        expect(here.result).toMatchObject({ __typename: 'Unauthenticated', reason: 'REVOKED' });
+        await expect
+          .poll(async () => (await other.client().bearing(token).send(CURRENT_USER)).result.__typename)
+          .toBe('Unauthenticated');
+      }
+      expect((await renewed(held.client, answer).send(CURRENT_USER)).result.id).toBe(held.userId);
+    },
+  );
 
   test('ends every other session', async () => {
     const person = newPerson();

@@ -63,7 +63,7 @@ const ours: Signer = (text) => es256(own.privateJwk)(text);
 /** A token with the header and claims of a real one, changed, and signed by whomever. Undefined takes a member away. */
 function forge(change: { header?: Part; claims?: Part; signer?: Signer } = {}): string {
   const header = { ...decodeProtectedHeader(held.token), ...change.header };
-  const claims = { ...decodeJwt(held.token), jti: randomUUID(), ...change.claims };
+  const claims = { ...decodeJwt(held.token), jti: `0-${randomUUID()}`, ...change.claims };
   const text = `${encode(header)}.${encode(claims)}`;
   return `${text}.${(change.signer ?? ours)(text).toString('base64url')}`;
 }
@@ -679,6 +679,7 @@ describe('the private key', () => {
         {
           userId: held.userId,
           sessionId: held.sessionId,
+          generation: 0,
           authenticatedAt: clock(),
           expiresAt: new Date(clock().getTime() + 3_600_000),
           methods: ['pwd'],

@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "sessions" ADD COLUMN     "credential_generation" INTEGER NOT NULL DEFAULT 0;
