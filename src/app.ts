@@ -80,10 +80,14 @@ export async function createApp(
       'POSTERN_LOGIN_IDENTIFIERS has phone, but no hook sends text messages: nobody could sign up or log in.',
     );
   }
-  const onError = (error: Error) => log.warn({ err: error }, 'the connection to the database broke');
+  const closing = { now: false };
+  // Of what breaks while it is being closed nobody needs to hear.
+  const onError = (error: Error) => {
+    if (!closing.now) log.warn({ err: error }, 'the connection to the database broke');
+  };
   const database = openDatabase({ url: config.databaseUrl, connections: config.databaseConnections, onError });
   try {
-    return await buildOn(database, config, log, parts, onError);
+    return await buildOn(database, config, log, parts, { closing, onError });
   } catch (error) {
     await database.close();
     throw error;
@@ -95,7 +99,7 @@ async function buildOn(
   config: Config & { readonly databaseUrl: string },
   log: Logger,
   parts: Parts,
-  onError: (error: Error) => void,
+  { closing, onError }: { readonly closing: { now: boolean }; readonly onError: (error: Error) => void },
 ): Promise<App> {
   const clock = parts.clock ?? (() => new Date());
   const secrets = await secretsOf(config);
@@ -177,6 +181,7 @@ async function buildOn(
     outbox,
     stages: parts.stages ?? stages,
     async close() {
+      closing.now = true;
       clearInterval(keyTimer);
       // What runs may still need everything else.
       await jobs.close();
@@ -203,13 +208,7 @@ function breachedPasswords(url: string, log: Logger): BreachedPasswords {
 }
 
 function openKeys(stored: readonly signingKeys.SigningKey[], cipher: Cipher): StoredKey[] {
-  return stored.map((key) => {
-    const privateJwk = signingKeys.privateJwk(key, cipher);
-    if (privateJwk) return { ...key, privateJwk };
-    throw new Error(
-      `POSTERN_SECRET does not open the signing key ${key.kid}. Put the secret that it was made with into the list, after the new one.`,
-    );
-  });
+  return stored.map((key) => ({ ...key, privateJwk: signingKeys.openKey(key, cipher) }));
 }
 
 /** The secrets that were configured, or the one of the data folder. */

@@ -24,7 +24,8 @@ interface Facts {
   readonly SessionEnded: { readonly sessionId: string; readonly reason: SessionEndReason };
   /** Somebody proved anew that the session is theirs. */
   readonly Reauthenticated: { readonly sessionId: string; readonly method: AuthenticationMethod['method'] };
-  readonly PasswordChanged: Nothing;
+  /** `first`: there was none before. */
+  readonly PasswordChanged: { readonly first: boolean };
   readonly PasswordReset: Nothing;
   /** The mailbox of a never-verified account was proven: what had been set up before the proof is gone. */
   readonly AccountReclaimed: Nothing;

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { countAccountTry } from './account-limit.ts';
 import type { App } from './app.ts';
 import type { Config } from './config.ts';
 import type { AuthEvent } from './events.ts';
@@ -9,6 +10,7 @@ import type { Cipher } from './lib/cipher.ts';
 import type { Message } from './mail/message.ts';
 import { noticesOf } from './mail/security-notices.ts';
 import type { CodeKeys } from './records/challenges.ts';
+import * as emails from './records/emails.ts';
 import * as events from './records/events.ts';
 
 /** Where a request came from, as data. */
@@ -40,6 +42,8 @@ export interface Unit {
 export interface Limited {
   /** What the limit counts for: who gets it, and what for. The same whether or not there is something to be said. */
   readonly as: string;
+  /** Whose account it is about; null for nobody's. */
+  readonly userId: string | null;
   /** Done in the transaction, unless the message is dropped because too many were asked for. */
   readonly unlessDropped?: () => Promise<void>;
 }
@@ -96,6 +100,7 @@ async function attempt<R>(
   const announced: AuthEvent[] = [];
   const messages: { readonly message: Message | null; readonly limited: Limited | undefined }[] = [];
   let due: (Message | null)[] = [];
+  let notices: Message[] = [];
   const now = app.clock();
   const { config, accessTokens, database, cipher, codeKeys } = app;
   const result = await database.transaction(
@@ -114,21 +119,20 @@ async function attempt<R>(
       due = await Promise.all(
         messages.map(async ({ message, limited }) => {
           if (!limited) return message;
-          if (await isOverLimit(app, limited, options.muted ?? false)) return null;
+          if (await isOverLimit(app, db, client, limited, options.muted ?? false)) return null;
           await limited.unlessDropped?.();
           return message;
         }),
       );
+      notices = await dueNotices(app, db, client, announced, now);
       return result;
     },
     // Without waiting for anything before its statements, or they would come after the commit.
-    (db) => {
-      const notices = announced.flatMap((event) => noticesOf(event, { ...client, at: now }));
-      return Promise.all([
+    (db) =>
+      Promise.all([
         events.append(db, announced, client, now),
         ...[...due, ...notices].map((message) => post(app, db, message)),
-      ]);
-    },
+      ]),
   );
   // The bus tells every instance; this one must not wait for it, or its own next request could still be recognised.
   for (const event of announced) forgetChanged(app, event);
@@ -153,12 +157,47 @@ function forgetChanged({ sessions }: App, event: AuthEvent): void {
   }
 }
 
-// A stranger must not be able to fill somebody's mailbox. Whoever asked gets the same answer.
-async function isOverLimit(app: App, { as }: Limited, muted: boolean): Promise<boolean> {
-  const wait = await app.limiter.count({ limit: 'mailPerRecipient', key: as });
+/**
+ * What people are to be told. Where addresses are not verified, a mailbox may be that of somebody who never heard of us:
+ * it hears of each kind of change a few times, however often that happens.
+ */
+async function dueNotices(
+  app: App,
+  db: Db,
+  client: Client,
+  announced: readonly AuthEvent[],
+  at: Date,
+): Promise<Message[]> {
+  const notices = announced.flatMap((event) => noticesOf(event, { ...client, at }));
+  if (app.config.emailVerification !== 'NONE') return notices;
+  const due: Message[] = [];
+  for (const notice of notices) {
+    const userId = 'userId' in notice.to ? notice.to.userId : null;
+    const proven = userId === null || (await emails.primaryOf(db, userId, { verified: true }));
+    const change = 'mail' in notice && notice.mail === 'SecurityNotice' ? notice.data.change : '';
+    if (proven || !(await isOverLimit(app, db, client, { as: `${change} ${userId}`, userId: null }, false)))
+      due.push(notice);
+  }
+  return due;
+}
+
+// A stranger must not be able to fill somebody's mailbox, nor to keep its owner from getting a mail: see the limits of
+// tries at an account. Whoever asked gets the same answer.
+async function isOverLimit(
+  app: App,
+  db: Db,
+  client: Client,
+  { as, userId }: Limited,
+  muted: boolean,
+): Promise<boolean> {
+  const limit = 'mailPerRecipient';
+  const owner = async () => userId;
+  const parts = { limiter: app.limiter.within(db), database: db };
+  const { wait } = await countAccountTry(parts, { client }, { limit, key: as, owner });
   if (wait === null && !muted) return false;
   // The answer does not tell. Whoever wonders why no mail comes finds it here.
-  app.log.info(`a message was not sent: ${muted ? 'mailPerAddress' : 'mailPerRecipient'} is reached`);
+  const [purpose] = as.split(' ');
+  app.log.info({ purpose }, `a message was not sent: ${muted ? 'mailPerAddress' : limit} is reached`);
   return true;
 }
 

@@ -29,9 +29,11 @@ const EXPECTED = [
   ['LoggedIn'],
   ['LoggedIn'],
   ['User'],
+  ['EmailVerificationRequired', 'EmailVerificationRequired', 'EmailVerified', 'LoggedIn'],
   ['LoginCodeRequired', 'LoggedIn'],
   ['CodeSent', 'PasswordWasReset', 'LoggedIn'],
-  ['CodeSent', 'EmailVerified', undefined, 'EmailsChanged'],
+  ['CodeSent', 'EmailVerified', undefined, 'EmailsChanged', 'EmailsChanged'],
+  ['ProfileUpdated', 'PasswordChanged'],
   ['Reauthenticated'],
   ['AccountDeleted'],
 ];

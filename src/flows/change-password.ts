@@ -98,6 +98,6 @@ async function change(
   const issued = await renewCredential(unit, session);
   if (!issued) return { kind: 'Unauthenticated', reason: 'REVOKED' };
   await setPassword(unit, user.id, password.to, { session: session.id });
-  emit({ kind: 'PasswordChanged', userId: user.id });
+  emit({ kind: 'PasswordChanged', userId: user.id, first: password.from === null });
   return { kind: 'PasswordChanged', sessionsEnded: live.filter(({ id }) => id !== session.id).length, issued };
 }

@@ -28,9 +28,9 @@ export async function deleteAccount(
   { user: { id } }: FreshSession,
 ): Promise<DeleteAccountResult> {
   return transact(app, client, async (unit): Promise<DeleteAccountResult> => {
-    const { db, now, emit, send } = unit;
+    const { db, now, config, emit, send } = unit;
     if (!(await users.lock(db, id))) return { kind: 'Unauthenticated', reason: 'REVOKED' };
-    const email = await emails.primaryOf(db, id);
+    const [email, proven] = await Promise.all([emails.primaryOf(db, id), emails.primaryOf(db, id, { verified: true })]);
     // The tokens before the sessions, as a refresh takes them.
     await refreshTokens.endAllOf(db, id);
     for (const sessionId of await sessions.endAll(db, id, 'ACCOUNT_DELETED', now)) {
@@ -39,7 +39,10 @@ export async function deleteAccount(
     await forget(unit, id);
     // Events are written at the end. These find the person gone, and are anonymous from the start.
     emit({ kind: 'AccountDeleted', userId: id });
-    if (email) send({ mail: 'Goodbye', to: { email }, data: {} });
+    const goodbye = email && ({ mail: 'Goodbye', to: { email }, data: {} } as const);
+    if (goodbye && proven) send(goodbye);
+    // A mailbox that nobody has shown to be theirs is a stranger's.
+    else if (goodbye && config.emailVerification === 'NONE') send(goodbye, { as: `GOODBYE ${email}`, userId: null });
     return { kind: 'AccountDeleted', userId: id };
   });
 }

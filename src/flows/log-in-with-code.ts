@@ -4,8 +4,10 @@ import type { PhoneNumber } from '../lib/phone-number.ts';
 import { beginLogin, type LoginExpired, type LoginStep, resumeLogin } from '../login/pipeline.ts';
 import { reclaim, reclaimNumber } from '../login/reclaim.ts';
 import * as challenges from '../records/challenges.ts';
+import * as emails from '../records/emails.ts';
 import type { StoredLogin } from '../records/pending-logins.ts';
 import * as pendingLogins from '../records/pending-logins.ts';
+import * as phones from '../records/phones.ts';
 import type { CredentialKind } from '../records/sessions.ts';
 import { transact, type Unit } from '../unit.ts';
 import { type Caller, type InvalidCode, type InvalidToken, loginContext, type RateLimited } from './shared/outcomes.ts';
@@ -42,12 +44,13 @@ export async function logInWithCode(
     if (!(await challenges.consume(unit.db, challenge, unit.now))) return { kind: 'InvalidToken' };
     const method = { method: by, at: unit.now.toISOString() };
     if (by === 'CODE' && login.purpose !== 'CODE') {
+      await noteProven(unit, challenge);
       await pendingLogins.addMethod(unit.db, login.id, method);
       return resumeLogin(unit, context, proof.code?.handle ?? '');
     }
     // What follows is a login of its own: the mailbox was proven, whatever else was or is to be.
     if (!(await pendingLogins.complete(unit.db, login.id, unit.now))) return { kind: 'LoginExpired' };
-    const kept = await acknowledge(unit, proven, login);
+    const kept = await acknowledge(unit, proven);
     if (kept === null) return { kind: 'LoginExpired' };
     const step = await beginLogin(unit, context, {
       ...login,
@@ -66,13 +69,25 @@ async function awaiting(unit: Unit, { challenge, login }: Proven): Promise<Store
 }
 
 /**
+ * Notes that the mailbox or number is theirs who showed the password beside its code. Whoever comes is who set the account
+ * up, so nothing of it goes.
+ */
+async function noteProven(unit: Unit, { userId, channel, destination }: Proven['challenge']): Promise<void> {
+  const { db, now, emit } = unit;
+  if (channel === 'SMS') {
+    await phones.verify(db, userId, destination as PhoneNumber, now);
+    return;
+  }
+  const address = destination as EmailAddress;
+  if ((await emails.verify(db, userId, address, now)) === 'verified') emit({ kind: 'EmailVerified', userId, address });
+}
+
+/**
  * Notes what was proven of the mailbox or number.
  * @returns whether the account keeps what it was set up with before; null if it has that address or number no more
  */
-async function acknowledge(unit: Unit, { challenge, by }: Proven, login: StoredLogin): Promise<boolean | null> {
+async function acknowledge(unit: Unit, { challenge }: Proven): Promise<boolean | null> {
   const { userId, channel, destination } = challenge;
-  // A password was shown beside it: whoever comes is who set the account up.
-  if (by === 'CODE' && login.purpose !== 'CODE') return true;
   const outcome =
     channel === 'EMAIL'
       ? await reclaim(unit, userId, destination as EmailAddress)

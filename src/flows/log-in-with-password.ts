@@ -1,4 +1,5 @@
-import type { App, Count } from '../app.ts';
+import { countAccountTry } from '../account-limit.ts';
+import type { App } from '../app.ts';
 import { addressKey } from '../lib/client-address.ts';
 import { beginLogin, type LoginStep } from '../login/pipeline.ts';
 import * as passwords from '../records/passwords.ts';
@@ -46,22 +47,26 @@ export async function logInWithPassword(
   if (!slot) return rateLimited(BUSY_RETRY_SECONDS);
   try {
     const named = identifierKey(identifier);
-    const counts: Count[] = [
-      { limit: 'passwordPerAccount', key: named },
+    const owner = () => users.findByIdentifier(app.database, identifier);
+    const counted = await countAccountTry(
+      app,
+      caller,
+      { limit: 'passwordPerAccount', key: named, owner },
       { limit: 'passwordPerAddress', key: addressKey(caller.client.ipAddress) },
       { limit: 'passwordOverall', key: '' },
-    ];
-    const wait = await app.limiter.count(...counts);
-    if (wait !== null) return rateLimited(wait);
+    );
+    if (counted.wait !== null) return rateLimited(counted.wait);
+    const counts = [...counted.counts];
 
     const decoy = app.limiter.rowOf({ limit: 'passwordPerAccount', key: named });
     const account = await passwords.countAttempt(app.database.relaxed, identifier, decoy);
-    // Other names of an account are not other tries: all of them count for its primary address.
-    if (account?.primaryEmail && account.primaryEmail !== named) {
-      const more = { limit: 'passwordPerAccount', key: account.primaryEmail } as const;
-      counts.push(more);
-      const longer = await app.limiter.count(more);
-      if (longer !== null) return rateLimited(longer);
+    // Other names of an account are not other tries: all of them count for its primary address. A name that nobody has
+    // counts once more as well, as the time would tell.
+    if (!identifier.email || (account?.primaryEmail && account.primaryEmail !== named)) {
+      const key = account?.primaryEmail ?? `${named} again`;
+      const more = await countAccountTry(app, caller, { limit: 'passwordPerAccount', key, owner });
+      if (more.wait !== null) return rateLimited(more.wait);
+      counts.push(...more.counts);
     }
     const stored = account?.password ?? null;
     const { matches, needsRehash } = await slot.verify(input.password, stored);

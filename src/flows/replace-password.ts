@@ -67,6 +67,6 @@ async function replace(
   if (!stands) return { kind: 'LoginExpired' };
   const changedAt = await setPassword(unit, userId, password, { login: login.id });
   await pendingLogins.setPasswordChangedAt(db, login.id, changedAt);
-  unit.emit({ kind: 'PasswordChanged', userId });
+  unit.emit({ kind: 'PasswordChanged', userId, first: false });
   return resumeLogin(unit, context, loginToken);
 }

@@ -23,7 +23,9 @@ export async function resendCode(
   if (pause > 0) return rateLimited(Math.ceil(pause / 1000));
 
   return transactMailRequest(app, caller, async (unit) => {
-    const sent = await sendCodeAgain(unit, awaited.challenge);
+    const sent = await sendCodeAgain(unit, awaited.challenge, {
+      afterPassword: awaited.login?.purpose === 'PASSWORD',
+    });
     if (!sent) return { kind: 'InvalidToken' };
     const loginEnds = awaited.login?.expiresAt ?? sent.codeExpiresAt;
     return {

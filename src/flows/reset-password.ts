@@ -66,7 +66,11 @@ export async function resetPassword(app: App, caller: Caller, input: ResetPasswo
     const unfit =
       refuseOwnNames(input.newPassword, names) ??
       (await refuseRuledOut(app, proven.challenge.userId, input.newPassword, slot));
-    if (unfit) return unfit;
+    if (unfit) {
+      // The code was right: it is for the password that comes next.
+      if (proven.by === 'CODE') await challenges.giveBackAttempt(app.database, proven.challenge.id);
+      return unfit;
+    }
     const password = await slot.hash(input.newPassword);
 
     const context = loginContext(app, caller);
@@ -74,7 +78,7 @@ export async function resetPassword(app: App, caller: Caller, input: ResetPasswo
       reset(unit, context, proven, password, input.credential),
     );
     // Whoever guessed at the old one must not keep the owner from using the new one.
-    if (result.kind !== 'InvalidToken') await app.limiter.forget(...(await triesOf(app, proven.challenge)));
+    if (result.kind !== 'InvalidToken') await app.limiter.forget(...(await triesOf(app, caller, proven.challenge)));
     return result;
   } finally {
     slot.release();
@@ -116,8 +120,11 @@ function acknowledge(unit: Unit, { userId, channel, destination }: Proven['chall
 }
 
 /** What counts for the account: nothing that it merely claims, which is perhaps somebody else's. */
-async function triesOf(app: App, { userId, destination }: Proven['challenge']): Promise<Count[]> {
+async function triesOf(app: App, caller: Caller, { userId, destination }: Proven['challenge']): Promise<Count[]> {
   const primary = await emails.primaryOf(app.database, userId);
   const keys = new Set([destination, primary ?? destination]);
-  return [...keys].map((key) => ({ limit: 'passwordPerAccount', key }));
+  const from = addressKey(caller.client.ipAddress);
+  return [...keys].flatMap((key) =>
+    [key, `${key} from ${from}`].map((each) => ({ limit: 'passwordPerAccount', key: each }) as const),
+  );
 }

@@ -4,12 +4,12 @@ import { builder } from './builder.ts';
 /** What people read. Programs go by `__typename`; nothing but this file holds text for people. */
 const MESSAGES = {
   Unauthenticated: 'You are not signed in.',
-  InvalidCredentials: 'These credentials do not match an account.',
+  InvalidCredentials: 'These credentials are not right.',
   LoginExpired: 'This login is over. Please begin again.',
   SignUpClosed: 'Signing up is closed.',
   PasswordRejected: 'Please choose another password.',
   InvalidInput: 'Some of what you entered needs another look.',
-  RateLimited: 'Too many attempts. Please wait a moment.',
+  RateLimited: 'Too many attempts. Please try again later.',
   InvalidCode: 'This code is not right.',
   InvalidToken: 'This link or code is used, too old, or none of ours.',
   ReauthenticationRequired: 'Please confirm first that it is you.',

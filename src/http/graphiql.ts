@@ -13,6 +13,12 @@ const CONTENT_SECURITY_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
+/**
+ * GraphiQL remembers its tabs and, at the next visit, hides them behind a new empty one. Without them each visit begins
+ * with the conversation.
+ */
+const FORGET_TABS = "<script>try { localStorage.removeItem('graphiql:tabState'); } catch {}</script>";
+
 /** Whether somebody opened the endpoint in a browser, rather than sending a query. */
 export function wantsGraphiQL({ method, headers, url = '' }: IncomingMessage): boolean {
   return method === 'GET' && Boolean(headers.accept?.includes('text/html')) && !/[?&]query=/.test(url);
@@ -28,5 +34,5 @@ export async function sendGraphiQL(response: ServerResponse): Promise<void> {
     // The page asks for its own origin's answers, and the browser names that origin only with a policy that lets it.
     'Referrer-Policy': 'same-origin',
   });
-  response.end(page);
+  response.end(page.replace('<head>', `<head>${FORGET_TABS}`));
 }

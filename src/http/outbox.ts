@@ -38,6 +38,10 @@ const HEADERS = {
   'Referrer-Policy': 'no-referrer',
 };
 
+const LOCAL: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
+/** What proxies say of who asks. */
+const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'] as const;
+
 const OWN_STYLE = html`<style>${{
   markup: `${STYLE}
 table { width: 100%; border-collapse: collapse; }
@@ -55,10 +59,16 @@ iframe { width: 100%; height: 42rem; border: 1px solid var(--line); background: 
 export function outboxRoutes(outbox: KeptMails, publicUrl: string): Hono {
   const routes = new Hono();
   // Under another name it is not the developer who asks, but a page that had its own name point to this machine.
-  const ownNames = new Set([new URL(publicUrl).hostname, 'localhost', '127.0.0.1', '[::1]']);
-  routes.use('/outbox/*', async (context, next) =>
-    ownNames.has(new URL(context.req.url).hostname) ? next() : context.text('421 Misdirected Request', 421),
-  );
+  const { protocol, hostname } = new URL(publicUrl);
+  const isDeployed = protocol === 'https:' && !LOCAL.has(hostname);
+  const ownNames = new Set([...LOCAL, ...(isDeployed ? [] : [hostname])]);
+  routes.use('/outbox/*', async (context, next) => {
+    const { req } = context;
+    // A gateway that was deployed without a mail server must not show its codes to the whole world.
+    const isForwarded = isDeployed && FORWARDED.some((name) => req.header(name) !== undefined);
+    const isOwn = ownNames.has(new URL(req.url).hostname) && !isForwarded;
+    return isOwn ? next() : context.text('421 Misdirected Request', 421);
+  });
   routes.get('/outbox', async (context) => {
     const mails = await outbox.list();
     // For scripts and end-to-end tests: the same, to be read by programs.

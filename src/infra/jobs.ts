@@ -112,7 +112,11 @@ interface Workers {
 
 async function startWorkers({ url, tasks, cron = [], log }: JobOptions): Promise<Workers> {
   const { Logger: WorkerLogger, parseCronItems, run } = await import('graphile-worker');
-  const onError = (error: Error) => log.warn({ err: error }, 'the connection of the jobs to the database broke');
+  let closing = false;
+  // Of what breaks while it is being closed nobody needs to hear.
+  const onError = (error: Error) => {
+    if (!closing) log.warn({ err: error }, 'the connection of the jobs to the database broke');
+  };
   const { pool, end } = openPool(url, onError);
   const events: WorkerEvents = new EventEmitter();
   const refused = refusalsIn(events);
@@ -159,6 +163,7 @@ async function startWorkers({ url, tasks, cron = [], log }: JobOptions): Promise
     return {
       ended,
       async close() {
+        closing = true;
         clearInterval(timer);
         // It refuses to stop twice.
         const stopped = runner.stop().catch(() => undefined);

@@ -9,14 +9,35 @@ export interface Count {
   readonly key: string;
 }
 
-/** Counts attempts in PostgreSQL, so that every instance counts together. */
-export interface Limiter {
+/** Why an attempt may not go on. */
+export interface Refusal {
+  /** Seconds until another attempt is worth making. */
+  readonly retryAfter: number;
+  /** Those of the counts that refuse it. */
+  readonly by: readonly Count[];
+  /** False if it was refused from memory, so that none of the others was counted. */
+  readonly counted: boolean;
+}
+
+/** How attempts are counted. */
+export interface Counting {
   /**
    * Counts one attempt for each, before the work that they guard. The counts are statements of their own, so neither a
    * rollback nor a hundred parallel requests get around them.
    * @returns seconds until another attempt is worth making, or null if this one may go on
    */
   count(...counts: readonly Count[]): Promise<number | null>;
+  /** The same, with what refuses the attempt. */
+  check(...counts: readonly Count[]): Promise<Refusal | null>;
+}
+
+/** Counts attempts in PostgreSQL, so that every instance counts together. */
+export interface Limiter extends Counting {
+  /**
+   * Counts in a transaction, for what happens with it or not at all. In the middle of one nothing may wait for another
+   * connection: that one may wait for a row which this transaction holds.
+   */
+  within(db: Db): Counting;
   /**
    * Takes back one attempt for each, of an attempt that turned out to be right. Clears nobody else's. Not waited for:
    * it is written a moment later, together with others.
@@ -34,6 +55,7 @@ export interface Limiter {
 }
 
 interface Counter {
+  readonly count: Count;
   readonly key: string;
   readonly points: number;
   readonly windowMs: number;
@@ -59,10 +81,29 @@ export function createLimiter(db: Db, limits: RateLimits, onError: (error: unkno
   const clearTimer = setInterval(() => clearExpired(db, Date.now()).catch(onError), CLEAR_EVERY_MS).unref();
 
   const counters = (counts: readonly Count[]): Counter[] =>
-    counts.flatMap(({ limit, key }) => {
-      const rate = limits[limit];
-      return rate ? [{ ...rate, key: `${limit}:${digest(key)}` }] : [];
+    counts.flatMap((count) => {
+      const rate = limits[count.limit];
+      return rate ? [{ ...rate, count, key: `${count.limit}:${digest(count.key)}` }] : [];
     });
+
+  async function check(on: Db, counts: readonly Count[]): Promise<Refusal | null> {
+    const counted = counters(counts);
+    if (counted.length === 0) return null;
+    const now = Date.now();
+    const remembered = counted.flatMap((counter) => {
+      const until = refusals.get(counter.key) ?? 0;
+      return until > now ? [{ ...counter, until }] : [];
+    });
+    if (remembered.length > 0) return refusal(remembered, now, false);
+    const refused = exceeded(counted, await add(on, counted, now));
+    for (const { key, until } of refused) refusals.set(key, until);
+    return refused.length > 0 ? refusal(refused, now, true) : null;
+  }
+
+  const counting = (on: Db): Counting => ({
+    check: (...counts) => check(on, counts),
+    count: async (...counts) => (await check(on, counts))?.retryAfter ?? null,
+  });
 
   async function writeRefunds(): Promise<void> {
     clearTimeout(refundTimer);
@@ -74,16 +115,8 @@ export function createLimiter(db: Db, limits: RateLimits, onError: (error: unkno
   }
 
   return {
-    async count(...counts) {
-      const counted = counters(counts);
-      if (counted.length === 0) return null;
-      const now = Date.now();
-      const remembered = counted.map(({ key }) => refusals.get(key) ?? 0).filter((until) => until > now);
-      if (remembered.length > 0) return secondsUntil(Math.max(...remembered), now);
-      const refused = exceeded(counted, await add(db, counted, now));
-      for (const { key, expire } of refused) refusals.set(key, Number(expire));
-      return refused.length > 0 ? secondsUntil(Math.max(...refused.map(({ expire }) => Number(expire))), now) : null;
-    },
+    ...counting(db),
+    within: counting,
     refund(...counts) {
       for (const { key } of counters(counts)) refunds.set(key, (refunds.get(key) ?? 0) + 1);
       refundTimer ??= setTimeout(() => writeRefunds().catch(onError), REFUND_EVERY_MS).unref();
@@ -122,12 +155,19 @@ function add(db: Db, counters: readonly Counter[], now: number): Promise<Counted
     RETURNING key, points, expire`;
 }
 
-function exceeded(counters: readonly Counter[], counted: readonly Counted[]): Counted[] {
-  return counted.filter(({ key, points }) => points > (counters.find((counter) => counter.key === key)?.points ?? 0));
+type Refusing = Counter & { readonly until: number };
+
+function exceeded(counters: readonly Counter[], counted: readonly Counted[]): Refusing[] {
+  return counters.flatMap((counter) => {
+    const row = counted.find(({ key }) => key === counter.key);
+    return row && row.points > counter.points ? [{ ...counter, until: Number(row.expire) }] : [];
+  });
 }
 
-function secondsUntil(instant: number, now: number): number {
-  return Math.max(1, Math.ceil((instant - now) / 1000));
+function refusal(refusing: readonly Refusing[], now: number, counted: boolean): Refusal {
+  const until = Math.max(...refusing.map((each) => each.until));
+  const retryAfter = Math.max(1, Math.ceil((until - now) / 1000));
+  return { retryAfter, by: refusing.map(({ count }) => count), counted };
 }
 
 async function takeBack(db: Db, refunds: ReadonlyMap<string, number>, now: number): Promise<void> {

@@ -75,7 +75,14 @@ function contextWords(context: readonly string[]): string[] {
 function wordsOfAddress(address: string): string[] {
   const at = address.lastIndexOf('@');
   const local = address.slice(0, at);
-  return [address, local, ...[address.slice(at + 1), domainToUnicode(address.slice(at + 1))].flatMap(wordsOfDomain)];
+  // As somebody writes it who leaves the signs out: with the last part of the domain and without.
+  const bare = [address, address.slice(0, address.lastIndexOf('.'))].map((text) => text.replace(/[^\p{L}\p{N}]/gu, ''));
+  return [
+    address,
+    ...bare,
+    local,
+    ...[address.slice(at + 1), domainToUnicode(address.slice(at + 1))].flatMap(wordsOfDomain),
+  ];
 }
 
 function wordsOfDomain(domain: string): string[] {

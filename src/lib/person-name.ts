@@ -9,5 +9,7 @@ export function parsePersonName(typed: string): string | null | { readonly probl
   // Control and invisible formatting characters forge lines in mails and logs; lone surrogates are no text.
   if (/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u.test(name) || !name.isWellFormed())
     return { problem: 'INVALID' };
+  // Something has to be seen of it.
+  if (name !== '' && /^[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]*$/u.test(name)) return { problem: 'INVALID' };
   return name || null;
 }

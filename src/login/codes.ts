@@ -4,6 +4,9 @@ import * as challenges from '../records/challenges.ts';
 import type { PendingLogin } from '../records/pending-logins.ts';
 import type { Unit } from '../unit.ts';
 
+/** Milliseconds after which the holder of an address is told again that somebody signs up with it. */
+const TOLD_AGAIN_AFTER_MS = 24 * 3_600_000;
+
 /**
  * Makes a challenge and sends its code and link.
  * @param options `linkOnly` where nobody awaits a code; `last` voids the earlier ones of its person and purpose, but not
@@ -13,13 +16,17 @@ import type { Unit } from '../unit.ts';
 export async function sendCode(
   unit: Unit,
   asked: NewChallenge,
-  { last = false, ...options }: { readonly linkOnly?: boolean; readonly last?: boolean } = {},
+  {
+    last = false,
+    ...options
+  }: { readonly linkOnly?: boolean; readonly afterPassword?: boolean; readonly last?: boolean } = {},
 ): Promise<{ readonly challenge: Challenge; readonly handle: string } | null> {
+  const told = await wasTold(unit, asked);
   const issued = await challenges.issue(unit.db, unit.codeKeys, asked, unit.now);
   if (!issued) return null;
   const { id, userId, purpose } = issued.challenge;
-  unit.send(messageOf(issued.challenge, issued.secrets, unit.config, { first: true, ...options }), {
-    as: limitOf(issued.challenge),
+  unit.send(messageOf(issued.challenge, issued.secrets, unit.config, { first: true, told, ...options }), {
+    ...limitOf(issued.challenge),
     async unlessDropped() {
       if (last) await challenges.voidAll(unit.db, userId, [purpose], unit.now, id);
     },
@@ -32,11 +39,15 @@ export async function sendCode(
  * nothing is sent.
  * @returns null if it was used, has no checks left, or may not be sent again yet
  */
-export async function sendCodeAgain(unit: Unit, challenge: Challenge): Promise<Challenge | null> {
+export async function sendCodeAgain(
+  unit: Unit,
+  challenge: Challenge,
+  options: { readonly afterPassword?: boolean } = {},
+): Promise<Challenge | null> {
   const issued = await challenges.beginResend(unit.db, unit.codeKeys, challenge, unit.now);
   if (!issued) return null;
-  const message = messageOf(issued.challenge, issued.secrets, unit.config, { first: false });
-  unit.send(message, { as: limitOf(challenge), unlessDropped: () => challenges.finishResend(unit.db, issued) });
+  const message = messageOf(issued.challenge, issued.secrets, unit.config, { first: false, ...options });
+  unit.send(message, { ...limitOf(challenge), unlessDropped: () => challenges.finishResend(unit.db, issued) });
   return issued.challenge;
 }
 
@@ -46,10 +57,11 @@ export async function sendCodeToAnother(
   challenge: Challenge,
   to: { readonly destination: string; readonly userId: string | null },
 ): Promise<Challenge | null> {
+  const told = await wasTold(unit, { ...challenge, ...to });
   const issued = await challenges.redirect(unit.db, unit.codeKeys, challenge, to, unit.now);
   if (!issued) return null;
-  const message = messageOf(issued.challenge, issued.secrets, unit.config, { first: true });
-  unit.send(message, { as: limitOf(issued.challenge) });
+  const message = messageOf(issued.challenge, issued.secrets, unit.config, { first: true, told });
+  unit.send(message, limitOf(issued.challenge));
   return issued.challenge;
 }
 
@@ -63,6 +75,22 @@ export async function resendAvailableAt(
   return sent?.resendAt ?? new Date(unit.now.getTime() + challenges.RESEND_PAUSE_MS);
 }
 
-function limitOf({ purpose, destination }: Challenge): string {
-  return `${purpose} ${destination}`;
+/**
+ * Whether a sign-up named this address or number before and its holder was told of it: once is enough. Looked up for
+ * every sign-up, as the time of the answer must not tell whether there is a holder.
+ */
+async function wasTold(
+  { db, now }: Unit,
+  {
+    purpose,
+    destination,
+    sessionId,
+  }: Pick<Challenge, 'purpose' | 'destination'> & { readonly sessionId?: string | null },
+): Promise<boolean> {
+  if ((purpose !== 'VERIFY_EMAIL' && purpose !== 'VERIFY_PHONE') || sessionId) return false;
+  return challenges.wasAskedOfNobody(db, purpose, destination, new Date(now.getTime() - TOLD_AGAIN_AFTER_MS));
+}
+
+function limitOf({ purpose, destination, userId }: Challenge) {
+  return { as: `${purpose} ${destination}`, userId };
 }

@@ -26,6 +26,10 @@ const TEXTS = {
 interface Delivery {
   readonly first: boolean;
   readonly linkOnly?: boolean;
+  /** Whether the login that it is for has shown the password already. */
+  readonly afterPassword?: boolean;
+  /** Whether the one whom a stranger names was told before, and not long ago. */
+  readonly told?: boolean;
 }
 
 /**
@@ -48,7 +52,7 @@ function mailOf(challenge: Challenge, secrets: Secrets, config: Config, how: Del
   if (purpose === 'VERIFY_PHONE') return null;
   const { mail, link, stranger } = MAILS[purpose];
   if (userId === null) {
-    const tells = how.first && (stranger !== 'UnknownAccount' || config.mailUnknownAccounts);
+    const tells = how.first && !how.told && (stranger !== 'UnknownAccount' || config.mailUnknownAccounts);
     return tells ? { mail: stranger, to, data: {} } : null;
   }
   const template: LinkTemplate = config.links[link];
@@ -58,7 +62,9 @@ function mailOf(challenge: Challenge, secrets: Secrets, config: Config, how: Del
     link: linkWith(template, secrets.link ?? ''),
     linkLifetime: LINK_LIFETIME_MS[purpose],
   };
-  return { mail, to, data };
+  return mail === 'LoginCode'
+    ? { mail, to, data: { ...data, afterPassword: how.afterPassword ?? false } }
+    : { mail, to, data };
 }
 
 function textOf(challenge: Challenge, secrets: Secrets, config: Config, how: Delivery): Message | null {
@@ -67,7 +73,7 @@ function textOf(challenge: Challenge, secrets: Secrets, config: Config, how: Del
   if (!(purpose in TEXTS) || destination === '') return null;
   const { sms, stranger } = TEXTS[purpose as keyof typeof TEXTS];
   if (userId === null) {
-    const tells = how.first && (stranger !== 'UnknownAccount' || config.mailUnknownAccounts);
+    const tells = how.first && !how.told && (stranger !== 'UnknownAccount' || config.mailUnknownAccounts);
     return tells ? { sms: stranger, to, data: {} } : null;
   }
   return {

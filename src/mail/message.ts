@@ -22,6 +22,7 @@ export interface Delivered {
 export interface Notice {
   readonly change:
     | 'NEW_DEVICE'
+    | 'PASSWORD_SET'
     | 'PASSWORD_CHANGED'
     | 'PASSWORD_RESET'
     | 'ACCOUNT_RECLAIMED'
@@ -49,7 +50,8 @@ export interface MailData {
   readonly AccountExists: Record<never, never>;
   /** Somebody wants to add an address to an account that belongs to another one. */
   readonly EmailInUse: Record<never, never>;
-  readonly LoginCode: Delivered;
+  /** `afterPassword`: whoever logs in has shown the password already. */
+  readonly LoginCode: Delivered & { readonly afterPassword: boolean };
   readonly ResetPassword: Delivered;
   /** A code or a reset was asked for, and there is no account with this address. */
   readonly UnknownAccount: Record<never, never>;

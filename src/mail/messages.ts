@@ -54,8 +54,9 @@ export const mails: MailMessages = {
       { text: `Somebody, hopefully you, wants to log in to ${productName(brand)} with this address.` },
       ...waysOn(data, 'Log in'),
       {
-        footnote:
-          'If this was not you, ignore this mail: without it, nobody gets in this way. Never pass it on, whoever asks for it.',
+        footnote: data.afterPassword
+          ? 'If this was not you, somebody else knows your password: choose another one at once. Without this mail they do not get in; never pass it on, whoever asks for it.'
+          : 'If this was not you, ignore this mail: without it, nobody gets in this way. Never pass it on, whoever asks for it.',
       },
     ]),
 
@@ -109,7 +110,7 @@ export const texts: SmsMessages = {
   LoginCode: (data, brand) => codeText(data, `${productName(brand)} login code`),
   ResetPassword: (data, brand) => codeText(data, `${productName(brand)} code to reset your password`),
   AccountExists: (_data, brand) =>
-    `Somebody, perhaps you, tried to sign up for ${productName(brand)} with this number. It has an account: log in or reset its password.`,
+    `Somebody, perhaps you, tried to use this number for an account at ${productName(brand)}. It has one already: log in or reset its password.`,
   UnknownAccount: (_data, brand) =>
     `There is no ${productName(brand)} account with this number. Try another one, or sign up. If this was not you, ignore this message.`,
 };

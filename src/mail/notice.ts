@@ -16,6 +16,10 @@ const WORDING: Readonly<Record<Notice['change'], Wording>> = {
     happened: (product) =>
       `Somebody logged in to your account at ${product} from a device or network that was not seen there before.`,
   },
+  PASSWORD_SET: {
+    subject: 'Your account has a password now',
+    happened: (product) => `A password was set for your account at ${product}, which had none.`,
+  },
   PASSWORD_CHANGED: {
     subject: 'Your password was changed',
     happened: (product) => `The password of your account at ${product} was changed.`,

@@ -34,7 +34,7 @@ function toldOf(event: AuthEvent): Told | null {
     case 'LoggedIn':
       return event.newDevice ? { change: 'NEW_DEVICE' } : null;
     case 'PasswordChanged':
-      return { change: 'PASSWORD_CHANGED' };
+      return { change: event.first ? 'PASSWORD_SET' : 'PASSWORD_CHANGED' };
     case 'PasswordReset':
       return { change: 'PASSWORD_RESET' };
     case 'AccountReclaimed':

@@ -232,6 +232,11 @@ export async function checkCode(
   return matches && challenge.userId !== null ? null : { attemptsLeft: MAX_ATTEMPTS - counted.attempts };
 }
 
+/** Gives the check back of a code that was right but could not be used yet. */
+export async function giveBackAttempt(db: Db, id: string): Promise<void> {
+  await db.execute`UPDATE challenges SET attempts = attempts - 1 WHERE id = ${id}::uuid AND used_at IS NULL`;
+}
+
 /** Uses a challenge up. False if it was used, or sent again since it was read: of fifty at once, one gets true. */
 export async function consume(db: Db, { id, codeHash, userId }: Challenge, now: Date): Promise<boolean> {
   // The person first, then what is theirs: who changes both takes them in this order, so that nobody waits in a circle.
@@ -269,6 +274,19 @@ export async function lastResendAt(
     SELECT max(resend_at) AS resend_at FROM challenges WHERE purpose = ${purpose} AND destination = ${destination}
       AND (user_id = ${userId}::uuid OR session_id = ANY(ARRAY(SELECT id FROM sessions WHERE user_id = ${userId}::uuid)))`;
   return row?.resend_at ?? null;
+}
+
+/** Whether somebody asked for this, and nobody could answer, since an instant. */
+export async function wasAskedOfNobody(
+  db: Db,
+  purpose: ChallengePurpose,
+  destination: string,
+  since: Date,
+): Promise<boolean> {
+  const rows = await db.query`
+    SELECT 1 FROM challenges WHERE destination = ${destination} AND user_id IS NULL AND session_id IS NULL
+      AND purpose = ${purpose} AND created_at > ${since} LIMIT 1`;
+  return rows.length > 0;
 }
 
 /** Voids what a person asked for earlier for a purpose, to one destination or to all. What a login awaits stays. */

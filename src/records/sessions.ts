@@ -158,6 +158,14 @@ export function listLive(db: Db, userId: string, idle: number, now: Date): Promi
     ORDER BY created_at DESC, id DESC`;
 }
 
+/** Whether a person had a session from a client's address, or from its network, not so long ago. */
+export async function isKnownAddress(db: Db, userId: string, ipAddress: string): Promise<boolean> {
+  const rows = await db.query<{ ip_address: string | null }>`
+    SELECT DISTINCT ip_address FROM sessions WHERE user_id = ${userId}::uuid`;
+  const from = addressKey(ipAddress);
+  return rows.some((row) => row.ip_address !== null && addressKey(row.ip_address) === from);
+}
+
 /**
  * Ends a session.
  * @returns false if it was over already: of two that end it at once, one does

@@ -38,6 +38,8 @@ export interface RotationPolicy {
  * this at once agree, since the rows are read under a lock.
  * @param force `soon` makes a key that is published first; `now`, for a key that has leaked, one that signs at once, and
  * forgets every other: what they signed is refused from then on
+ * @throws Error with a message for the operator when the stored keys cannot be opened: whoever has another secret would
+ * put a key in their place that nobody else opens
  */
 export async function rotate(
   db: Db,
@@ -48,6 +50,7 @@ export async function rotate(
 ): Promise<void> {
   await db.query`SELECT pg_advisory_xact_lock(hashtext('postern signing keys'))`;
   const keys = await list(db);
+  for (const key of keys) openKey(key, cipher);
   const newest = keys.at(-1);
   if (!newest || force || isDue(newest, policy, now)) {
     const signsAt = newest && force !== 'now' ? new Date(now.getTime() + PUBLICATION_LEAD_MS) : now;
@@ -67,10 +70,16 @@ async function add(db: Db, cipher: Cipher, algorithm: AccessTokenAlgorithm, now:
     VALUES (${kid}, ${algorithm}, ${JSON.stringify(publicJwk)}::jsonb, ${sealedPrivateJwk}, ${now}, ${signsAt})`;
 }
 
-/** Opens the private half of a key. Null if none of the secrets that are configured sealed it. */
-export function privateJwk(key: SigningKey, cipher: Cipher): JWK | null {
+/**
+ * Opens the private half of a key.
+ * @throws Error with a message for the operator when none of the secrets that are configured sealed it
+ */
+export function openKey(key: SigningKey, cipher: Cipher): JWK {
   const opened = cipher.open(key.sealedPrivateJwk, sealContext(key.kid));
-  return opened === null ? null : (JSON.parse(opened) as JWK);
+  if (opened !== null) return JSON.parse(opened) as JWK;
+  throw new Error(
+    `POSTERN_SECRET does not open the signing key ${key.kid}. Put the secret that it was made with into the list, after the new one.`,
+  );
 }
 
 function isDue(newest: SigningKey, { algorithm, keyLifetime }: RotationPolicy, now: Date): boolean {

@@ -3,6 +3,7 @@ import { type Gateway, startGateway } from '../support/gateway.ts';
 import {
   CONTINUE_LOGIN,
   CURRENT_SESSION,
+  CURRENT_USER,
   hold,
   LOG_IN,
   LOG_IN_WITH_CODE,
@@ -137,6 +138,36 @@ describe('where a code is required after the password', () => {
     const answer = await client.send(LOG_IN_WITH_CODE, { input: { proof: { code: { handle, code: mail.code } } } });
     expect(answer.result.__typename).toBe('LoggedIn');
   });
+});
+
+describe('a code beside a password', () => {
+  test.each(['optional', 'none'])(
+    'is proof of the mailbox under %s: a later login by code alone takes nothing away',
+    async (POSTERN_EMAIL_VERIFICATION) => {
+      const strict = await startGateway({ env: { POSTERN_LOGIN_CODE_REQUIRED: 'on', POSTERN_EMAIL_VERIFICATION } });
+      const person = newPerson();
+      await signUp(strict.client(), person);
+      await strict.mails.rest(person.email);
+      const client = strict.client();
+      const { result } = await client.send(LOG_IN, { input: person });
+      const mail = await strict.mails.next(person.email);
+      // Whoever did not ask for it has to hear that their password is known.
+      expect(mail.text).toContain('somebody else knows your password');
+      const proof = { code: { handle: result.loginToken, code: mail.code } };
+      const held = hold(client, await client.send(LOG_IN_WITH_CODE, { input: { proof } }));
+      expect((await held.client.send(CURRENT_USER)).result).toMatchObject({ emailVerified: true, hasPassword: true });
+
+      // Of the new device it was told as well.
+      await strict.mails.rest(person.email);
+      const { handle, mail: alone } = await requestCode(strict, person.email);
+      expect(alone.text).not.toContain('knows your password');
+      const answer = await client.send(LOG_IN_WITH_CODE, { input: { proof: { code: { handle, code: alone.code } } } });
+      const again = hold(client, answer);
+      expect((await again.client.send(CURRENT_USER)).result).toMatchObject({ hasPassword: true });
+      expect((await held.client.send(CURRENT_USER)).result.__typename).toBe('User');
+      await strict.stop();
+    },
+  );
 });
 
 test('logging in on a new device is told to the person, on a known one it is not', async () => {

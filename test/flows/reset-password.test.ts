@@ -121,6 +121,18 @@ describe('resetPassword', () => {
     expect((await resetWith(gateway.client(), mail.token)).result.__typename).toBe('PasswordWasReset');
   });
 
+  test('gives the try of a right code back whose password is unfit for this person', async () => {
+    const person = newPerson();
+    await signUp(gateway.client(), person);
+    const { result } = await gateway.client().send(REQUEST_RESET, { input: { email: person.email } });
+    const mail = await gateway.mails.next(person.email);
+    const proof = { code: { handle: result.handle, code: mail.code } };
+    const set = async (newPassword: string) =>
+      (await gateway.client().send(RESET_PASSWORD, { input: { proof, newPassword } })).result.__typename;
+    for (let n = 0; n < 7; n += 1) expect(await set(person.email)).toBe('PasswordRejected');
+    expect(await set('another ladder in the library')).toBe('PasswordWasReset');
+  });
+
   test('says how many tries of the code are left', async () => {
     const person = newPerson();
     await signUp(gateway.client(), person);

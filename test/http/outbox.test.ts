@@ -99,3 +99,18 @@ describe('a hostile mail', () => {
     expect([...text.matchAll(/href="([^"]+)"/g)].map(([, href]) => href)).toEqual(['../outbox', 'http://a.example/']);
   });
 });
+
+describe('a gateway that was deployed without a mail server', () => {
+  const deployed = outboxRoutes({ list: async () => [mail], get: async () => mail }, 'https://auth.example');
+  const ask = async (url: string, headers: Record<string, string> = {}) =>
+    (await deployed.request(url, { headers })).status;
+
+  test('shows its mails to who is on the machine, and to nobody else [isDeployed]', async () => {
+    for (const path of ['/outbox', '/outbox/job-17']) {
+      expect(await ask(`http://localhost:4000${path}`)).toBe(200);
+      expect(await ask(`https://auth.example${path}`)).toBe(421);
+      for (const header of ['x-forwarded-for', 'forwarded', 'x-real-ip', 'x-forwarded-host'])
+        expect(await ask(`http://127.0.0.1:4000${path}`, { [header]: '203.0.113.7' })).toBe(421);
+    }
+  });
+});

@@ -80,6 +80,8 @@ describe('a password', () => {
     'posternpostern',
     'PosternPostern2026',
     'ｐｏｓｔｅｒｎ',
+    'adalovelaceanalytical',
+    'adalovelaceanalyticalexample',
   ])('is not just the name of the person, of their address or of the product: %s', (password) => {
     expect(refuse(password, 1)).toEqual(['TOO_SIMILAR']);
   });

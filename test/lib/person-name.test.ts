@@ -40,6 +40,13 @@ describe('parsePersonName', () => {
     expect(parsePersonName(typed)).toEqual({ problem: 'INVALID' });
   });
 
+  test.each(['\u200b', '\u00ad\u2060', '\u3164', '\u{e0041}\u{e007f}', '\u180e \u200d'])(
+    'refuses %j, of which nothing is seen',
+    (typed) => {
+      expect(parsePersonName(typed)).toEqual({ problem: 'INVALID' });
+    },
+  );
+
   test('gives one line in one form, or a reason, for any text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 250 }), (typed) => {

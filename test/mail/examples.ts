@@ -25,7 +25,7 @@ export const MAILS: { readonly [K in keyof MailData]: MailData[K] } = {
   ConfirmEmail: delivered,
   AccountExists: {},
   EmailInUse: {},
-  LoginCode: delivered,
+  LoginCode: { ...delivered, afterPassword: false },
   ResetPassword: { ...delivered, linkLifetime: 30 * MINUTE },
   UnknownAccount: {},
   ReauthenticationCode: typed,
@@ -44,6 +44,7 @@ export const TEXTS: { readonly [K in keyof SmsData]: SmsData[K] } = {
 
 export const CHANGES: readonly Notice['change'][] = [
   'NEW_DEVICE',
+  'PASSWORD_SET',
   'PASSWORD_CHANGED',
   'PASSWORD_RESET',
   'ACCOUNT_RECLAIMED',

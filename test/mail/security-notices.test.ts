@@ -21,7 +21,8 @@ const login = { kind: 'LoggedIn', userId, sessionId: 's', methods: [] } as const
 
 const NOTICED: readonly (readonly [AuthEvent, Notice])[] = [
   [{ ...login, newDevice: true }, about('NEW_DEVICE')],
-  [{ kind: 'PasswordChanged', userId }, about('PASSWORD_CHANGED')],
+  [{ kind: 'PasswordChanged', userId, first: false }, about('PASSWORD_CHANGED')],
+  [{ kind: 'PasswordChanged', userId, first: true }, about('PASSWORD_SET')],
   [{ kind: 'PasswordReset', userId }, about('PASSWORD_RESET')],
   [{ kind: 'AccountReclaimed', userId }, about('ACCOUNT_RECLAIMED')],
   [{ kind: 'EmailAdded', userId, address: NEW }, about('EMAIL_ADDED', NEW)],

@@ -1298,6 +1298,11 @@ describe('a malformed request is a 4xx', () => {
   });
 
   test('JSON that nests ten thousand times', async () => {
+    for (const depth of [8_000, 20_000, 30_000]) {
+      const variables = `{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`;
+      const { status } = await askRaw(`{"query":"{ currentUser { __typename } }","variables":${variables}}`);
+      expect(status, `${depth} levels`).toBe(400);
+    }
     const nested = `${'['.repeat(10_000)}${']'.repeat(10_000)}`;
     expect((await askRaw(nested)).status).toBe(400);
     expect((await askRaw(`{"query":"{ __typename }","variables":${nested}}`)).status).toBe(400);

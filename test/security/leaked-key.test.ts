@@ -32,3 +32,16 @@ test('a key that has leaked is gone at once: it is not published, and what it si
   const { accessToken } = result.credential as { accessToken: string };
   expect((await other.client().bearing(accessToken).send(CURRENT_USER)).result.__typename).toBe('User');
 });
+
+test('nobody with another secret replaces the keys (without opening them first, no gateway could use the new one)', async () => {
+  const before = await signingKeys.list(gateway.app.database);
+  const cipher = createCipher(['another secret that is long enough to be one, too']);
+  const policy = { algorithm: 'ES256', keyLifetime: 86_400_000, tokenLifetime: 300_000 } as const;
+  for (const force of ['soon', 'now', undefined] as const) {
+    const rotation = gateway.app.database.transaction((db) =>
+      signingKeys.rotate(db, cipher, policy, gateway.clock(), force),
+    );
+    await expect(rotation).rejects.toThrow(/POSTERN_SECRET does not open the signing key/);
+  }
+  expect(await signingKeys.list(gateway.app.database)).toEqual(before);
+});

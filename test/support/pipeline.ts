@@ -229,6 +229,8 @@ export class Pipeline {
     if (!login || !this.isOpen(login)) return this.is('LoginExpired');
     challenge.used = true;
     if (by === 'CODE' && login.purpose !== 'CODE') {
+      // The password was shown beside it, so nothing of the account goes.
+      if (account) this.verify(account, challenge.to);
       login.methods.push('CODE');
       return this.resume(client, login);
     }

@@ -59,7 +59,7 @@ export async function refuseRuledOut(
 
 /**
  * Checks the password of somebody who is signed in: whoever found their screen unlocked must not guess better here than
- * at the login. So it counts for the same limits, and before it is compared.
+ * at the login. So it is counted, before it is compared; but for itself, since strangers can use up the tries of the login.
  */
 export async function checkOwnPassword(
   app: App,
@@ -68,7 +68,7 @@ export async function checkOwnPassword(
   typed: string,
   slot: Slot,
 ): Promise<OwnPassword | InvalidCredentials | RateLimited> {
-  const count = { limit: 'passwordPerAccount', key: user.email ?? user.id } as const;
+  const count = { limit: 'passwordPerAccount', key: `${user.id} in a session` } as const;
   const wait = await app.limiter.count(count);
   if (wait !== null) return rateLimited(wait);
   const stored = await passwords.countOwnAttempt(app.database.relaxed, user.id);

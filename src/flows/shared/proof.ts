@@ -1,3 +1,4 @@
+import { countAccountTry } from '../../account-limit.ts';
 import type { App } from '../../app.ts';
 import { addressKey } from '../../lib/client-address.ts';
 import { hashToken, isToken } from '../../lib/secrets.ts';
@@ -79,12 +80,12 @@ async function checkTyped(
   if ('kind' in awaited) return awaited;
   const { challenge, login } = awaited;
 
-  const count = { limit: 'codePerAccount', key: challenge.destination } as const;
-  const wait = await app.limiter.count(count);
-  if (wait !== null) return rateLimited(wait);
+  const owner = async () => challenge.userId;
+  const counted = await countAccountTry(app, caller, { limit: 'codePerAccount', key: challenge.destination, owner });
+  if (counted.wait !== null) return rateLimited(counted.wait);
   const wrong = await challenges.checkCode(app.database.relaxed, app.codeKeys, challenge, code, app.clock());
   if (wrong === null && isAnswerable(challenge)) {
-    app.limiter.refund(count);
+    app.limiter.refund(...counted.counts);
     return { kind: 'proven', by: 'CODE', challenge, login };
   }
   if (wrong === null || wrong === 'over') return { kind: 'InvalidToken' };

@@ -19,7 +19,8 @@ export const loginCode: Stage<LoginCodeRequired> = {
   },
   async enter(login, unit) {
     const to = await destinationOf(login, unit);
-    await sendCode(unit, { purpose: 'LOGIN_CODE', userId: login.userId, pendingLoginId: login.id, ...to });
+    const asked = { purpose: 'LOGIN_CODE', userId: login.userId, pendingLoginId: login.id, ...to } as const;
+    await sendCode(unit, asked, { afterPassword: login.purpose === 'PASSWORD' });
   },
 };
 
