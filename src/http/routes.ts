@@ -37,7 +37,7 @@ export function createRoutes(app: App, lifecycle: Lifecycle): Hono {
 
   if (app.outbox) routes.route('/', outboxRoutes(app.outbox, app.config.publicUrl));
   // The links of mails lead to the frontend; without one they lead here.
-  if (app.config.frontendUrl === app.config.publicUrl) routes.route('/', linkPages());
+  if (app.config.frontendUrl === app.config.publicUrl) routes.route('/', linkPages(app.config.mail));
 
   // Another method on a path that is known; HEAD is answered above, as GET without its body.
   for (const { path } of [...routes.routes]) {

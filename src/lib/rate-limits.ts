@@ -31,15 +31,16 @@ export type RateLimits = Readonly<Record<LimitName, Rate | null>>;
 export function parseRateLimits(text: string): RateLimits | string {
   const overrides = text === 'off' ? {} : parseJsonObject(text);
   if (!overrides) return 'is neither `off` nor a JSON object of limits by name';
-  const unknown = Object.keys(overrides).find((name) => !Object.hasOwn(LIMITS, name));
-  if (unknown !== undefined) return `knows no limit ${unknown}; there are ${Object.keys(LIMITS).join(', ')}`;
+  const problems = Object.keys(overrides)
+    .filter((name) => !Object.hasOwn(LIMITS, name))
+    .map((name) => `knows no limit ${name}; there are ${Object.keys(LIMITS).join(', ')}`);
   const limits: Record<string, Rate | null> = {};
   for (const [name, { rate }] of Object.entries(LIMITS)) {
     const written = text === 'off' ? 'off' : Object.hasOwn(overrides, name) ? overrides[name] : rate;
     limits[name] = typeof written === 'string' && written !== 'off' ? parseRate(written) : null;
-    if (!limits[name] && written !== 'off') return `has no rate such as 10/15m, or off, for ${name}`;
+    if (!limits[name] && written !== 'off') problems.push(`has no rate such as 10/15m, or off, for ${name}`);
   }
-  return limits as RateLimits;
+  return problems.length > 0 ? problems.join('; ') : (limits as RateLimits);
 }
 
 function parseJsonObject(text: string): Record<string, unknown> | null {

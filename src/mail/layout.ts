@@ -1,5 +1,5 @@
+import { hexColor, textColorOn } from '../lib/color.ts';
 import { escapeHtml } from '../lib/escape-html.ts';
-import { hexColor, textColorOn } from './color.ts';
 import type { Brand, RenderedMail } from './message.ts';
 import { cut, oneLine } from './words.ts';
 

@@ -12,7 +12,7 @@ const TOKEN = 'SENTINEL-TOKEN';
 let server: Server;
 let origin: string;
 beforeAll(async () => {
-  const listener = getRequestListener(linkPages().fetch);
+  const listener = getRequestListener(linkPages({ product: 'Acme', color: '#1d4ed8' }).fetch);
   server = createServer((request, response) => {
     // As every answer of the gateway begins.
     response.setHeader('Content-Security-Policy', "default-src 'none'");
@@ -51,6 +51,7 @@ async function open(path: string, answer: unknown, search = `?token=${TOKEN}`) {
   const elements: Record<string, ReturnType<typeof element> | null> = {
     button: element(),
     outcome: element(),
+    help: { ...element(), hidden: true },
     'new-password': text.includes('id="new-password"') ? element() : null,
   };
   const form = { ...element(), addEventListener: (_: string, heard: (typeof listeners)[0]) => listeners.push(heard) };
@@ -78,6 +79,7 @@ async function open(path: string, answer: unknown, search = `?token=${TOKEN}`) {
     history,
     form,
     button: elements.button,
+    help: elements.help,
     password: elements['new-password'],
     says: () => elements.outcome?.textContent ?? '',
     press: () => listeners[0]?.({ preventDefault: () => undefined }),
@@ -91,8 +93,8 @@ describe.each(PATHS)('%s', (path) => {
     expect(status).toBe(200);
     expect(headers.get('content-type')).toMatch(/^text\/html; charset=utf-8$/i);
     expect(text).toContain('<html lang="en">');
-    const [, title] = /<title>(.+)<\/title>/.exec(text) ?? [];
-    expect(text).toContain(`<h1>${title}</h1>`);
+    const [, title] = /<title>(.+) – Acme<\/title>/.exec(text) ?? [];
+    expect(text).toContain(`<p class="product">Acme</p>\n<h1>${title}</h1>`);
     expect(text.match(/<button/g)).toHaveLength(1);
     for (const [, id] of text.matchAll(/<input id="([^"]+)"/g)) expect(text).toContain(`<label for="${id}">`);
   });
@@ -158,13 +160,24 @@ describe('the outcome', () => {
       result({ __typename: 'EmailVerified', email: 'ada@example.com' }),
     );
     await press();
-    expect(says()).toContain('ada@example.com is confirmed');
+    expect(says()).toContain('ada@example.com is verified');
     expect(form.hidden).toBe(true);
     expect(JSON.parse(sent[0]?.init.body ?? '')).toEqual({
       query: expect.stringContaining('verifyEmail(input: { proof: { token: $token } })'),
       variables: { token: TOKEN },
     });
   });
+
+  test.each(['/verify-email', '/confirm-email', '/reset-password', '/log-in'])(
+    'of %s with a link that is too old says what to do',
+    async (path) => {
+      const { press, says, form, help } = await open(path, result({ __typename: 'InvalidToken', message: 'Too old.' }));
+      expect(help?.hidden).toBe(true);
+      await press();
+      expect([says(), form.hidden, help?.hidden]).toEqual(['Too old.', true, false]);
+      expect((await get(path)).text).toMatch(/<p id="help" hidden>.+<\/p>/);
+    },
+  );
 
   test('of /reset-password tells that sessions ended, and why a password was refused', async () => {
     const refused = await open(

@@ -665,6 +665,8 @@ export class Pipeline {
     if (own.verified) return 'old';
     for (const other of others) other.emails = other.emails.filter((each) => each.address !== address);
     own.verified = true;
+    // Whoever lost the primary one, because somebody else proved it, gets another.
+    own.primary = !account.emails.some((email) => email !== own && email.primary);
     return 'new';
   }
 

@@ -26,11 +26,15 @@ const button = document.getElementById('button');
 const password = document.getElementById('new-password');
 const email = document.getElementById('email');
 const outcome = document.getElementById('outcome');
+const help = document.getElementById('help');
 const token = new URLSearchParams(location.search).get('token');
 
 // Out of the address bar, the history, and whatever is told the address of this page.
 history.replaceState(null, '', location.pathname);
-if (!token && !email) finish('This page needs the whole link of your mail. Open that link once more.');
+if (!token && !email) {
+  finish('This page needs the whole link of your mail. Open that link once more.');
+  help.hidden = false;
+}
 
 form.addEventListener('submit', async (event) => {
   event.preventDefault();
@@ -68,6 +72,10 @@ function tell(result) {
     say([result.message].concat(result.reasons.map((reason) => REASONS[reason] || '')).join(' '));
     password.setAttribute('aria-invalid', 'true');
     password.focus();
+  } else if (result.__typename === 'InvalidToken' || result.__typename === 'LoginExpired') {
+    // It will never do again, so there is nothing left to press.
+    finish(result.message);
+    help.hidden = false;
   } else if (result.message !== undefined) say(result.message);
   else finish(success(result));
 }
@@ -75,11 +83,11 @@ function tell(result) {
 function success(result) {
   if (here === 'start') return 'If ' + email.value + ' has an account, a mail is on its way. Its link leads to a page for the new password.';
   if (result.__typename === 'EmailVerified')
-    return result.email + ' is confirmed. You can close this page and go on where you began.';
+    return result.email + ' is verified. You can close this page and go on where you began.';
   if (result.__typename === 'LoggedIn' && here === 'log-in') return 'You are logged in as ' + result.user.displayName + '.';
   if (here === 'log-in') return 'There is one more step to log in. Go on where you began.';
   if (here === 'reset-password') return 'Your password is changed' + ended(result.sessionsEnded) + '. You can log in with it now.';
-  return 'Your address is confirmed.';
+  return 'Your address is verified.';
 }
 
 function ended(sessions) {
