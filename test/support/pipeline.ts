@@ -115,7 +115,7 @@ export class Pipeline {
   }[] = [];
   /** How often each answer was due. */
   readonly outcomes = new Map<string, number>();
-  /** Handles that were tried until nothing was left of them. */
+  /** Handles of which nothing is left: tried too often, or right for an account that is not theirs any more. */
   spent = 0;
   private readonly logins: Login[] = [];
   private readonly challenges: Challenge[] = [];
@@ -239,7 +239,11 @@ export class Pipeline {
     // A link may be opened by somebody else than who showed the password, so it stands for itself.
     if ((login.purpose === 'CODE' || by === 'LINK') && account) {
       const proven = this.reclaim(account, challenge.to);
-      if (proven === null) return this.is('LoginExpired');
+      if (proven === null) {
+        // The code was right, and used; the account has become somebody else's meanwhile, so the login is over.
+        this.spent += 1;
+        return this.is('LoginExpired');
+      }
       if (proven === 'reclaimed') version = null;
     }
     const methods = by === 'LINK' ? [by] : [...login.methods, by];
@@ -672,10 +676,10 @@ export class Pipeline {
 
   /** The first address that an account ever verified, by somebody who did not show its password: all else goes. */
   private reclaim(account: Account, address: string): 'kept' | 'reclaimed' | null {
-    const verified = this.verify(account, address);
-    if (verified === null) return null;
-    const others = account.emails.some((email) => email.verified && email.address !== address);
-    if (verified === 'old' || others) return 'kept';
+    if (account.gone) return null;
+    if (account.emails.some((email) => email.verified && email.address === address)) return 'kept';
+    // Once an account has proven one address, another one that it merely says is its own is no part of it.
+    if (account.emails.some((email) => email.verified) || this.verify(account, address) === null) return null;
     account.emails = account.emails.filter((email) => email.address === address);
     for (const email of account.emails) email.primary = true;
     account.password = null;
