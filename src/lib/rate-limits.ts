@@ -11,6 +11,8 @@ export const LIMITS = {
   refreshPerAddress: { rate: '300/5m', counts: 'refreshes from one address' },
   codePerAccount: { rate: '10/15m', counts: 'tries of the codes of one recipient' },
   codePerAddress: { rate: '60/1m', counts: 'tries of codes and links from one address' },
+  mfaPerAccount: { rate: '10/15m', counts: 'checks of the second factors of one account, whatever login they are for' },
+  mfaPerAddress: { rate: '60/1m', counts: 'checks of second factors and passkeys from one address' },
   mailPerRecipient: {
     rate: '3/1h',
     counts:

@@ -2,10 +2,17 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 
 /**
  * The kinds of opaque tokens. The prefix names the kind, so that one kind is never looked up as another and a leaked
- * token can be told by a scanner. A `handle` is what a client holds while a code is on its way, a `link` is what stands
- * in the link of a mail.
+ * token can be told by a scanner. A `handle` is what a client holds while an answer is awaited, a `link` is what stands
+ * in the link of a mail, a `device` is what a trusted device is known by.
  */
-export const TOKEN_PREFIX = { session: 'ps_', refresh: 'pr_', login: 'pl_', handle: 'ph_', link: 'pk_' } as const;
+export const TOKEN_PREFIX = {
+  session: 'ps_',
+  refresh: 'pr_',
+  login: 'pl_',
+  handle: 'ph_',
+  link: 'pk_',
+  device: 'pd_',
+} as const;
 export type TokenKind = keyof typeof TOKEN_PREFIX;
 
 const BODY = /^[A-Za-z0-9_-]{43}$/;

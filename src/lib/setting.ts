@@ -3,15 +3,19 @@ import { parseDuration } from './duration.ts';
 import { parseEmailAddress } from './email-address.ts';
 import { parseLinkTemplate } from './link-template.ts';
 
-/** A duration such as `15m`, in milliseconds; not zero. */
-export const duration = (shown: string) =>
+/**
+ * A duration such as `15m`, in milliseconds.
+ * @param options `zero` takes 0 too, where that switches something off
+ */
+export const duration = (shown: string, { zero = false }: { readonly zero?: boolean } = {}) =>
   z
     .string()
     .default(shown)
     .transform((text, context) => {
       const milliseconds = parseDuration(text);
-      if (milliseconds !== null && milliseconds > 0) return milliseconds;
-      context.addIssue({ code: 'custom', message: 'is not a duration such as 30s, 15m, 12h or 7d' });
+      if (milliseconds !== null && (milliseconds > 0 || zero)) return milliseconds;
+      const message = `is not a duration such as 30s, 15m, 12h or 7d${zero ? ', or 0' : ''}`;
+      context.addIssue({ code: 'custom', message });
       return z.NEVER;
     })
     .meta({ shown });

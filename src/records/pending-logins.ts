@@ -5,7 +5,10 @@ import type { PhoneNumber } from '../lib/phone-number.ts';
 import type { AuthenticationMethod, CredentialKind } from './sessions.ts';
 
 /** Which way in a login came. */
-export type LoginPurpose = 'SIGN_UP' | 'PASSWORD' | 'CODE' | 'PASSWORD_RESET';
+export type LoginPurpose = 'SIGN_UP' | 'PASSWORD' | 'CODE' | 'PASSWORD_RESET' | 'PASSKEY';
+
+/** Answers to the question for a second factor of one login. */
+export const MAX_FACTOR_ATTEMPTS = 5;
 
 /** A login between the first proof and the session. */
 export interface PendingLogin {
@@ -22,6 +25,18 @@ export interface PendingLogin {
   readonly phone: PhoneNumber | null;
   /** What somebody signed up with, sealed, as long as no account could be made of it. */
   readonly sealedSignUp: string | null;
+  /** What a passkey has to sign to answer for it, until then. */
+  readonly passkeyChallenge: PasskeyChallenge;
+  /** SHA-256 of the token of the trusted device that the client showed. */
+  readonly trustedDeviceHash: Buffer | null;
+  /** Whether the device is to be trusted once the login is finished. */
+  readonly trustsDevice: boolean;
+  readonly expiresAt: Date;
+}
+
+/** 256 random bits, and until when they do. */
+export interface PasskeyChallenge {
+  readonly bytes: Buffer;
   readonly expiresAt: Date;
 }
 
@@ -39,10 +54,11 @@ export async function store(
 ): Promise<void> {
   await db.execute`
     INSERT INTO pending_logins (id, token_hash, purpose, user_id, credential, methods, password_changed_at, email, phone,
-      sealed_sign_up, stage, ip_address, user_agent, created_at, expires_at)
+      sealed_sign_up, passkey_challenge, passkey_challenge_expires_at, trusted_device_hash, trusts_device, stage, ip_address,
+      user_agent, created_at, expires_at)
     VALUES (${login.id}::uuid, ${login.tokenHash}, ${login.purpose}, ${login.userId}::uuid, ${login.credential}::credential_kind,
       ${JSON.stringify(login.methods)}::jsonb, ${login.passwordChangedAt}, ${login.email}, ${login.phone}, ${login.sealedSignUp},
-      ${login.stage}, ${login.ipAddress}, ${login.userAgent}, ${login.now}, ${login.expiresAt})`;
+      ${login.passkeyChallenge.bytes}, ${login.passkeyChallenge.expiresAt}, ${login.trustedDeviceHash}, ${login.trustsDevice}, ${login.stage}, ${login.ipAddress}, ${login.userAgent}, ${login.now}, ${login.expiresAt})`;
 }
 
 /** Makes the id of a login that is about to be stored. */
@@ -51,21 +67,31 @@ export function newId(): string {
 }
 
 /** Finds a login that is neither over nor too old. */
-export async function find(db: Db, tokenHash: Buffer, now: Date): Promise<StoredLogin | null> {
-  const [login] = await db.query<StoredLogin>`
-    SELECT id, purpose, user_id AS "userId", credential, methods, password_changed_at AS "passwordChangedAt", email, phone,
-      sealed_sign_up AS "sealedSignUp", stage, expires_at AS "expiresAt"
-    FROM pending_logins WHERE token_hash = ${tokenHash} AND completed_at IS NULL AND expires_at > ${now}`;
-  return login ?? null;
+export function find(db: Db, tokenHash: Buffer, now: Date): Promise<StoredLogin | null> {
+  return findBy(db, tokenHash, null, now);
 }
 
 /** Finds the login that a challenge belongs to, if it is neither over nor too old. */
-export async function findById(db: Db, id: string, now: Date): Promise<StoredLogin | null> {
-  const [login] = await db.query<StoredLogin>`
+export function findById(db: Db, id: string, now: Date): Promise<StoredLogin | null> {
+  return findBy(db, null, id, now);
+}
+
+interface Row extends Omit<StoredLogin, 'passkeyChallenge'> {
+  readonly challenge: Buffer;
+  readonly challengeExpiresAt: Date;
+}
+
+// Either of the two is null, which equals nothing.
+async function findBy(db: Db, tokenHash: Buffer | null, id: string | null, now: Date): Promise<StoredLogin | null> {
+  const [row] = await db.query<Row>`
     SELECT id, purpose, user_id AS "userId", credential, methods, password_changed_at AS "passwordChangedAt", email, phone,
-      sealed_sign_up AS "sealedSignUp", stage, expires_at AS "expiresAt"
-    FROM pending_logins WHERE id = ${id}::uuid AND completed_at IS NULL AND expires_at > ${now}`;
-  return login ?? null;
+      sealed_sign_up AS "sealedSignUp", passkey_challenge AS challenge, passkey_challenge_expires_at AS "challengeExpiresAt",
+      trusted_device_hash AS "trustedDeviceHash", trusts_device AS "trustsDevice", stage, expires_at AS "expiresAt"
+    FROM pending_logins
+    WHERE (token_hash = ${tokenHash} OR id = ${id}::uuid) AND completed_at IS NULL AND expires_at > ${now}`;
+  if (!row) return null;
+  const { challenge, challengeExpiresAt, ...login } = row;
+  return { ...login, passkeyChallenge: { bytes: challenge, expiresAt: challengeExpiresAt } };
 }
 
 /** Locks a login until the transaction ends. */
@@ -85,6 +111,29 @@ export async function addMethod(db: Db, id: string, method: AuthenticationMethod
   await db.execute`
     UPDATE pending_logins SET methods = methods || ${JSON.stringify([method])}::jsonb
     WHERE id = ${id}::uuid AND completed_at IS NULL`;
+}
+
+/**
+ * Counts an answer to its question for a second factor, before it is checked.
+ * @returns how many more there may be if this one is wrong; null if there was none left, or the login is over
+ */
+export async function countFactorAttempt(db: Db, id: string): Promise<number | null> {
+  const [counted] = await db.query<{ attempts: number }>`
+    UPDATE pending_logins SET factor_attempts = factor_attempts + 1
+    WHERE id = ${id}::uuid AND completed_at IS NULL AND factor_attempts < ${MAX_FACTOR_ATTEMPTS}
+    RETURNING factor_attempts AS attempts`;
+  return counted ? MAX_FACTOR_ATTEMPTS - counted.attempts : null;
+}
+
+/** Gives it another challenge for a passkey, because the one before is too old. */
+export async function setPasskeyChallenge(db: Db, id: string, { bytes, expiresAt }: PasskeyChallenge): Promise<void> {
+  await db.execute`
+    UPDATE pending_logins SET passkey_challenge = ${bytes}, passkey_challenge_expires_at = ${expiresAt} WHERE id = ${id}::uuid`;
+}
+
+/** Notes that the device is to be trusted once the login is finished. */
+export async function trustDevice(db: Db, id: string): Promise<void> {
+  await db.execute`UPDATE pending_logins SET trusts_device = true WHERE id = ${id}::uuid`;
 }
 
 /** Puts another address in the place of the one that a login waits for, and perhaps the account that was made of it. */

@@ -6,6 +6,7 @@ const DAY_MS = 24 * 3_600_000;
 const KEPT_MS = {
   challenges: DAY_MS,
   pendingLogins: DAY_MS,
+  ceremonies: DAY_MS,
   refreshTokens: DAY_MS,
   /** A device is known by the sessions that it had. */
   sessions: 90 * DAY_MS,
@@ -18,6 +19,8 @@ export async function purge(db: Db, now: Date): Promise<void> {
   await db.execute`
     DELETE FROM challenges WHERE GREATEST(code_expires_at, link_expires_at) < ${before(KEPT_MS.challenges)}`;
   await db.execute`DELETE FROM pending_logins WHERE expires_at < ${before(KEPT_MS.pendingLogins)}`;
+  await db.execute`DELETE FROM ceremonies WHERE expires_at < ${before(KEPT_MS.ceremonies)}`;
+  await db.execute`DELETE FROM trusted_devices WHERE expires_at < ${now}`;
   await db.execute`DELETE FROM refresh_tokens WHERE expires_at < ${before(KEPT_MS.refreshTokens)}`;
   await db.execute`
     DELETE FROM sessions WHERE LEAST(expires_at, ended_at) < ${before(KEPT_MS.sessions)}`;

@@ -23,6 +23,8 @@ export interface AuthenticationMethod {
   readonly at: string;
   /** For PROVIDER. */
   readonly provider?: string;
+  /** Whether it proved a second factor: what a login asks for once there is one. */
+  readonly mfa?: true;
 }
 
 /** How a client holds its session. */
@@ -60,12 +62,18 @@ export function authenticatedAt({ methods, createdAt }: Session): Date {
   return new Date(methods.at(-1)?.at ?? createdAt);
 }
 
-/** RFC 8176 §2. */
-const AMR: Readonly<Record<AuthenticationMethodKind, string>> = {
+/** When a second factor was last proven. */
+export function secondFactorAt({ methods }: Session): Date | null {
+  const last = methods.findLast(({ mfa }) => mfa);
+  return last ? new Date(last.at) : null;
+}
+
+/** RFC 8176 §2. `mfa` joins them where a second factor was proven. */
+const AMR: Readonly<Record<string, string>> = {
   PASSWORD: 'pwd',
   CODE: 'otp',
   LINK: 'otp',
-  PASSKEY: 'hwk',
+  PASSKEY: 'pop',
   PROVIDER: 'fed',
   TOTP: 'otp',
   RECOVERY_CODE: 'otp',
@@ -80,8 +88,13 @@ export function accessTokenSubject(session: Session) {
     generation: session.credentialGeneration,
     authenticatedAt: authenticatedAt(session),
     expiresAt: session.expiresAt,
-    methods: [...new Set(session.methods.map(({ method }) => AMR[method]))],
+    methods: amrOf(session),
   };
+}
+
+function amrOf({ methods }: Session): string[] {
+  const amr = methods.flatMap(({ method }) => AMR[method] ?? []);
+  return [...new Set(methods.some(({ mfa }) => mfa) ? [...amr, 'mfa'] : amr)];
 }
 
 /**
@@ -124,7 +137,7 @@ export async function open(
     SELECT u.id AS user_id, u.created_at AS user_created_at, u.name, u.username, u.roles,
       e.address AS email, e.verified_at IS NOT NULL AS email_verified,
       EXISTS (SELECT 1 FROM passwords p WHERE p.user_id = u.id) AS has_password,
-      EXISTS (SELECT 1 FROM authenticators a WHERE a.user_id = u.id AND a.kind IN ('TOTP', 'PASSKEY')) AS has_mfa,
+      ARRAY(SELECT DISTINCT kind FROM authenticators a WHERE a.user_id = u.id) AS factors,
       (SELECT array_agg(id::text) FROM ended) AS ended,
       EXISTS (SELECT 1 FROM sessions s WHERE s.user_id = u.id) AS seen,
       (SELECT array_agg(DISTINCT s.ip_address) FROM sessions s
@@ -247,7 +260,7 @@ interface UserRow {
   email: string | null;
   email_verified: boolean;
   has_password: boolean;
-  has_mfa: boolean;
+  factors: string[];
 }
 
 interface Row extends UserRow {
@@ -271,7 +284,7 @@ async function find(db: Db, tokenHash: Buffer | null, id: string | null): Promis
       s.user_agent, s.end_reason, u.created_at AS user_created_at, u.name, u.username, u.roles,
       u.disabled_at, e.address AS email, e.verified_at IS NOT NULL AS email_verified,
       EXISTS (SELECT 1 FROM passwords p WHERE p.user_id = u.id) AS has_password,
-      EXISTS (SELECT 1 FROM authenticators a WHERE a.user_id = u.id AND a.kind IN ('TOTP', 'PASSKEY')) AS has_mfa
+      ARRAY(SELECT DISTINCT kind FROM authenticators a WHERE a.user_id = u.id) AS factors
     FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN emails e ON e.user_id = u.id AND e.is_primary
     WHERE s.token_hash = ${tokenHash} OR s.id = ${id}::uuid`;
   return row ? fromRow(row) : null;
@@ -306,6 +319,6 @@ function userFrom(row: UserRow): User {
     email: row.email,
     emailVerified: row.email_verified,
     hasPassword: row.has_password,
-    hasMfa: row.has_mfa,
+    factors: row.factors,
   };
 }

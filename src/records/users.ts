@@ -14,8 +14,8 @@ export interface User {
   readonly email: string | null;
   readonly emailVerified: boolean;
   readonly hasPassword: boolean;
-  /** True with a factor that a login asks for; recovery codes alone are none. */
-  readonly hasMfa: boolean;
+  /** The kinds of further factors that this person holds something of. */
+  readonly factors: readonly string[];
 }
 
 /** What somebody logs in with. Exactly one of them is not null. */
@@ -97,9 +97,10 @@ export async function remove(db: Db, id: string): Promise<void> {
   await db.execute`DELETE FROM users WHERE id = ${id}::uuid`;
 }
 
-/** Takes the further factors of a person away. */
-export async function removeAuthenticators(db: Db, id: string): Promise<void> {
-  await db.execute`DELETE FROM authenticators WHERE user_id = ${id}::uuid`;
+/** The roles of a person; none for nobody. */
+export async function rolesOf(db: Db, id: string): Promise<readonly string[]> {
+  const [row] = await db.query<{ roles: string[] }>`SELECT roles FROM users WHERE id = ${id}::uuid`;
+  return row?.roles ?? [];
 }
 
 /** Locks a person until the transaction ends. False if they are gone, or disabled. */
@@ -114,14 +115,17 @@ export interface Names {
   readonly username: string | null;
   readonly usernameKey: string | null;
   readonly phone: PhoneNumber | null;
+  /** The primary one first. */
   readonly emails: readonly EmailAddress[];
+  readonly hasPassword: boolean;
 }
 
 /** The names of a person; null if they are gone. */
 export async function namesOf(db: Db, id: string): Promise<Names | null> {
   const [names] = await db.query<Names>`
     SELECT name, username, username_key AS "usernameKey", (SELECT number FROM phones WHERE user_id = users.id) AS phone,
-      ARRAY(SELECT address FROM emails WHERE user_id = users.id) AS emails
+      ARRAY(SELECT address FROM emails WHERE user_id = users.id ORDER BY is_primary DESC, created_at) AS emails,
+      EXISTS (SELECT 1 FROM passwords WHERE user_id = users.id) AS "hasPassword"
     FROM users WHERE id = ${id}::uuid`;
   return names ?? null;
 }

@@ -23,7 +23,9 @@ describe('makeToken', () => {
 
 describe('the kinds of tokens', () => {
   test('are told by their first three characters, each by its own', () => {
-    expect(TOKEN_PREFIX).toEqual({ session: 'ps_', refresh: 'pr_', login: 'pl_', handle: 'ph_', link: 'pk_' });
+    expect(TOKEN_PREFIX).toEqual({
+      ...{ session: 'ps_', refresh: 'pr_', login: 'pl_', handle: 'ph_', link: 'pk_', device: 'pd_' },
+    });
     expect(new Set(Object.values(TOKEN_PREFIX)).size).toBe(KINDS.length);
   });
 
