@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import type { FactorName } from './factors/index.ts';
 import { ACCESS_TOKEN_ALGORITHMS } from './lib/access-token.ts';
 import { type LinkTemplate, withFrontend } from './lib/link-template.ts';
 import { parseRateLimits, type RateLimits } from './lib/rate-limits.ts';
@@ -153,6 +154,47 @@ const settings = z.object({
   POSTERN_PENDING_LOGIN_LIFETIME: duration('15m').meta({
     description: 'how long an unfinished login may take',
   }),
+  POSTERN_MFA_FACTORS: choices(['totp', 'passkey', 'recovery_codes'], 'totp,passkey,recovery_codes').meta({
+    description: 'the second factors that people may set up, with commas: totp, passkey, recovery_codes',
+  }),
+  POSTERN_MFA_REQUIRED: z.string().default('off').transform(parseMfaRequired).meta({
+    shown: 'off',
+    description: 'who must have a second factor: off, everyone, or roles such as `role:admin,role:staff`',
+  }),
+  POSTERN_TOTP_ISSUER: z
+    .string()
+    .regex(
+      /^[^\p{C}\p{Z}:](?:[^\p{C}\p{Zl}\p{Zp}:]{0,99})$/u,
+      'is not a name of at most 100 characters, without a colon',
+    )
+    .optional()
+    .meta({
+      shown: 'the host of the public URL',
+      description: 'the name under which authenticator apps show their codes',
+    }),
+  POSTERN_TOTP_PERIOD: duration('30s').meta({ description: 'how long a code of an authenticator app is shown' }),
+  POSTERN_TOTP_DIGITS: choice(['6', '7', '8'])
+    .default('6')
+    .meta({ description: 'the digits of such a code; most apps know six only' }),
+  POSTERN_RECOVERY_CODES: count(10, { min: 1, max: 50 }).meta({ description: 'how many recovery codes there are' }),
+  POSTERN_PASSKEY_RP_ID: z
+    .string()
+    .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)*$/, 'is not a host such as app.example')
+    .optional()
+    .meta({
+      shown: 'the host of the frontend URL',
+      description: 'the domain that passkeys are bound to; a change makes all passkeys useless',
+    }),
+  POSTERN_PASSKEY_ORIGINS: list('').meta({
+    shown: 'the origin of the frontend URL',
+    description: 'the pages that may ask for a passkey: exact origins, with commas',
+  }),
+  POSTERN_PASSWORDLESS_SIGN_UP: toggle('off').meta({
+    description: 'signing up with a passkey instead of a password',
+  }),
+  POSTERN_TRUSTED_DEVICE_LIFETIME: duration('30d', { zero: true }).meta({
+    description: 'how long a trusted device need not show a second factor; 0 trusts none',
+  }),
   POSTERN_RATE_LIMITS: z
     .string()
     .default('{}')
@@ -243,6 +285,22 @@ export interface Config {
   readonly refreshToken: { readonly lifetime: number };
   readonly reauthenticationWindow: number;
   readonly pendingLoginLifetime: number;
+  readonly mfa: {
+    /** What may be set up. */
+    readonly factors: readonly FactorName[];
+    /** Who must have a second factor: nobody, everyone, or who has one of these roles. */
+    readonly required: 'off' | 'everyone' | readonly string[];
+    readonly totp: { readonly issuer: string; readonly period: number; readonly digits: 6 | 7 | 8 };
+    readonly recoveryCodes: number;
+    /** 0: no device is trusted. */
+    readonly trustedDeviceLifetime: number;
+  };
+  readonly passkeys: {
+    readonly rpId: string;
+    readonly origins: readonly string[];
+    /** Whether a passkey may take the place of a password in a sign-up. */
+    readonly signUp: boolean;
+  };
   readonly rateLimits: RateLimits;
   readonly introspection: boolean;
   readonly graphiql: boolean;
@@ -374,6 +432,22 @@ function complete(given: z.output<typeof settings>): Config {
     refreshToken: { lifetime: given.POSTERN_REFRESH_TOKEN_LIFETIME },
     reauthenticationWindow: given.POSTERN_REAUTHENTICATION_WINDOW,
     pendingLoginLifetime: given.POSTERN_PENDING_LOGIN_LIFETIME,
+    mfa: {
+      factors: given.POSTERN_MFA_FACTORS.map((factor) => MFA_FACTORS[factor]),
+      required: given.POSTERN_MFA_REQUIRED,
+      totp: {
+        issuer: given.POSTERN_TOTP_ISSUER ?? new URL(publicUrl).hostname,
+        period: Math.round(given.POSTERN_TOTP_PERIOD / 1_000),
+        digits: Number(given.POSTERN_TOTP_DIGITS) as 6 | 7 | 8,
+      },
+      recoveryCodes: given.POSTERN_RECOVERY_CODES,
+      trustedDeviceLifetime: given.POSTERN_TRUSTED_DEVICE_LIFETIME,
+    },
+    passkeys: {
+      rpId: given.POSTERN_PASSKEY_RP_ID ?? new URL(frontendUrl).hostname,
+      origins: given.POSTERN_PASSKEY_ORIGINS.length > 0 ? given.POSTERN_PASSKEY_ORIGINS : [new URL(frontendUrl).origin],
+      signUp: given.POSTERN_PASSWORDLESS_SIGN_UP === 'on',
+    },
     rateLimits: given.POSTERN_RATE_LIMITS,
     introspection: (given.POSTERN_INTROSPECTION ?? development) === 'on',
     graphiql: (given.POSTERN_GRAPHIQL ?? development) === 'on',
@@ -397,6 +471,25 @@ function inconsistencies(config: Config, given: z.output<typeof settings>): stri
   }
   if (config.loginCodeRequired && !config.loginCodes) {
     problems.push('POSTERN_LOGIN_CODE_REQUIRED is on, but POSTERN_LOGIN_CODES is off');
+  }
+  if (config.passkeys.signUp && config.emailVerification !== 'MANDATORY') {
+    problems.push('POSTERN_PASSWORDLESS_SIGN_UP is on, but POSTERN_EMAIL_VERIFICATION is not mandatory');
+  }
+  if (config.passkeys.signUp && !config.mfa.factors.includes('PASSKEY')) {
+    problems.push('POSTERN_PASSWORDLESS_SIGN_UP is on, but POSTERN_MFA_FACTORS has no passkey');
+  }
+  if (config.mfa.required !== 'off' && config.mfa.factors.every((factor) => factor === 'RECOVERY_CODE')) {
+    problems.push('POSTERN_MFA_REQUIRED asks for a second factor, but POSTERN_MFA_FACTORS has none to set up');
+  }
+  if (config.mfa.totp.period < 10 || config.mfa.totp.period > 120) {
+    problems.push('POSTERN_TOTP_PERIOD is not between 10s and 120s');
+  }
+  for (const origin of config.passkeys.origins) {
+    // An Android app is known by the certificate that signed it.
+    if (/^android:apk-key-hash:[\w-]{43}$/.test(origin)) continue;
+    if (originOf(origin) !== origin) problems.push('POSTERN_PASSKEY_ORIGINS has an entry that is not an origin');
+    else if (!isWithin(new URL(origin).hostname, config.passkeys.rpId))
+      problems.push('POSTERN_PASSKEY_ORIGINS has an entry that is not within POSTERN_PASSKEY_RP_ID');
   }
   if (config.accessToken.lifetime > 900_000) problems.push('POSTERN_ACCESS_TOKEN_LIFETIME is longer than 15m');
   return problems;
@@ -436,6 +529,24 @@ function parsePasswordHash(text: string, context: z.RefinementCtx) {
   if (parameters.memoryKiB >= 8 && parameters.iterations >= 1 && parameters.parallelism === 1) return parameters;
   context.addIssue({ code: 'custom', message: 'is not like m=47104,t=1,p=1, with at least 8 KiB and one lane' });
   return z.NEVER;
+}
+
+const MFA_FACTORS = { totp: 'TOTP', passkey: 'PASSKEY', recovery_codes: 'RECOVERY_CODE' } as const;
+
+function parseMfaRequired(text: string, context: z.RefinementCtx): Config['mfa']['required'] {
+  if (text === 'off' || text === 'everyone') return text;
+  const roles = text.split(',').map((entry) => /^ *role:([^ ,]+) *$/.exec(entry)?.[1] ?? '');
+  if (roles.every((role) => role !== '')) return roles;
+  context.addIssue({
+    code: 'custom',
+    message: 'is neither off, nor everyone, nor roles such as role:admin,role:staff',
+  });
+  return z.NEVER;
+}
+
+/** Whether a page of this host may use passkeys of that domain (WebAuthn Level 3 §5.1.2). */
+function isWithin(host: string, domain: string): boolean {
+  return host === domain || host.endsWith(`.${domain}`);
 }
 
 /** Whether anybody on the way can read what a URL carries. What stays on one machine passes nobody. */

@@ -40,17 +40,42 @@ interface Facts {
   readonly PhoneRemoved: { readonly number: string };
   readonly UsernameChanged: { readonly username: string | null };
   readonly ProfileUpdated: Nothing;
+  /** The first second factor joined the account: from now on each login asks for one. */
+  readonly MfaEnabled: Nothing;
+  /** The last one is gone. */
+  readonly MfaDisabled: Nothing;
+  readonly AuthenticatorAdded: Held & { readonly first: boolean };
+  readonly AuthenticatorRemoved: Held & { readonly last: boolean };
+  readonly PasskeyRenamed: { readonly authenticatorId: string; readonly name: string };
+  /** A second factor was right. */
+  readonly SecondFactorUsed: { readonly authenticatorId: string; readonly factor: string };
+  readonly RecoveryCodeUsed: { readonly unused: number };
+  readonly RecoveryCodesGenerated: Nothing;
+  /** A hundred wrong answers in a row: it answers nothing until a recovery. */
+  readonly AuthenticatorDisabled: { readonly authenticatorId: string; readonly factor: string };
+  /** A passkey signed fewer times than before: there may be a copy of it. Refused. */
+  readonly PasskeyCounterRegressed: { readonly authenticatorId: string };
+  /** A device need not show a second factor again. */
+  readonly DeviceTrusted: Nothing;
+  readonly TrustedDevicesForgotten: { readonly count: number };
   readonly AccountDeleted: Nothing;
 }
 
 /** Facts that may be about nobody we know. */
 interface AnonymousFacts {
-  readonly LoginFailed: { readonly method: 'PASSWORD' | 'CODE' };
+  readonly LoginFailed: { readonly method: AuthenticationMethod['method'] };
   /** A message was given up after a day. */
   readonly MessageNotDelivered: { readonly message: string };
 }
 
 type Nothing = Record<never, never>;
+
+/** An authenticator, by its factor and by what its owner calls it. */
+interface Held {
+  readonly authenticatorId: string;
+  readonly factor: string;
+  readonly name: string | null;
+}
 
 /**
  * The facts that Postern announces. Each is written to the `events` table in the transaction that makes it true, with

@@ -32,11 +32,16 @@ export async function loadOperatorConfig(folder: string): Promise<OperatorConfig
 
 // A name with a typing error would be a hook that is never called.
 function problemsOf({ hooks = {}, ...others }: { hooks?: Record<string, unknown> }): string[] {
-  const { sendSms, mails: ownMails, texts: ownTexts, ...unknown } = hooks;
+  const { sendSms, requiresMfa, allowsEnrollment, mails: ownMails, texts: ownTexts, ...unknown } = hooks;
+  const functions = Object.entries({ sendSms, requiresMfa, allowsEnrollment });
   return [
     ...Object.keys(others).map((name) => `${name} is not known; there is hooks`),
-    ...Object.keys(unknown).map((name) => `hooks.${name} is not known; there are sendSms, mails, texts`),
-    ...(sendSms === undefined || typeof sendSms === 'function' ? [] : ['hooks.sendSms is not a function']),
+    ...Object.keys(unknown).map(
+      (name) => `hooks.${name} is not known; there are sendSms, requiresMfa, allowsEnrollment, mails, texts`,
+    ),
+    ...functions
+      .filter(([, hook]) => hook !== undefined && typeof hook !== 'function')
+      .map(([name]) => `hooks.${name} is not a function`),
     ...problemsOfMessages('mails', ownMails, Object.keys(mails)),
     ...problemsOfMessages('texts', ownTexts, Object.keys(texts)),
   ];

@@ -3,6 +3,7 @@ import { countAccountTry } from './account-limit.ts';
 import type { App } from './app.ts';
 import type { Config } from './config.ts';
 import type { AuthEvent } from './events.ts';
+import type { Hooks } from './hooks.ts';
 import type { AccessTokens } from './infra/access-tokens.ts';
 import type { Db } from './infra/database.ts';
 import { addJob } from './infra/jobs.ts';
@@ -28,6 +29,7 @@ export interface Unit {
   readonly accessTokens: AccessTokens;
   readonly cipher: Cipher;
   readonly codeKeys: CodeKeys;
+  readonly hooks: Hooks;
   /** Announces a fact: written with the transaction, acted upon after it. The person is told of what they should know. */
   emit(event: AuthEvent): void;
   /**
@@ -102,7 +104,7 @@ async function attempt<R>(
   let due: (Message | null)[] = [];
   let notices: Message[] = [];
   const now = app.clock();
-  const { config, accessTokens, database, cipher, codeKeys } = app;
+  const { config, accessTokens, database, cipher, codeKeys, hooks } = app;
   const result = await database.transaction(
     async (db) => {
       const result = await work({
@@ -113,6 +115,7 @@ async function attempt<R>(
         accessTokens,
         cipher,
         codeKeys,
+        hooks,
         emit: (event) => announced.push(event),
         send: (message, limited) => messages.push({ message, limited }),
       });

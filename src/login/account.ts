@@ -15,7 +15,8 @@ export interface NewAccount {
   readonly email: EmailAddress | null;
   readonly phone: PhoneNumber | null;
   readonly username: { readonly username: Username; readonly key: string } | null;
-  readonly password: PasswordHash;
+  /** Null for a sign-up that ends with a passkey. */
+  readonly password: PasswordHash | null;
 }
 
 /** What became of it: an account, or nothing, because somebody else holds this. */
@@ -43,7 +44,7 @@ export async function makeAccount(
   if (email && !(await emails.addPrimary(db, id, email, now, { release: config.emailVerification !== 'NONE' })))
     taken.push('email');
   if (phone && !(await phones.add(db, id, phone, now))) taken.push('phone');
-  await passwords.set(db, id, password, now);
+  if (password) await passwords.set(db, id, password, now);
   const [path] = taken;
   const holder = path === 'phone' || !email ? await phones.holderOf(db, phone) : await emails.holderOf(db, email);
   if (path || !keep) await db.execute`ROLLBACK TO SAVEPOINT account`;

@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { hashToken, isToken, makeToken } from '../lib/secrets.ts';
-import type { PendingLogin, StoredLogin } from '../records/pending-logins.ts';
+import type { PasskeyChallenge, PendingLogin, StoredLogin } from '../records/pending-logins.ts';
 import * as pendingLogins from '../records/pending-logins.ts';
 import * as refreshTokens from '../records/refresh-tokens.ts';
 import type { CredentialKind, Session } from '../records/sessions.ts';
@@ -10,6 +10,7 @@ import * as users from '../records/users.ts';
 import type { Unit } from '../unit.ts';
 import type { Asking, Prompt, Stages } from './stage.ts';
 import type { LoginPrompt } from './stages/index.ts';
+import { type TrustedDevice, trustDevice } from './trust.ts';
 
 /** What the holder of a session is given, once. */
 export type IssuedCredential =
@@ -32,6 +33,8 @@ export interface LoggedIn {
   readonly session: Session;
   readonly user: User;
   readonly issued: IssuedCredential;
+  /** Set if the client asked for it. */
+  readonly trustedDevice: TrustedDevice | null;
 }
 
 /** This login was never begun, is over, or took too long or too many tries. */
@@ -54,7 +57,12 @@ export interface LoginContext {
   readonly stages: Stages;
   /** The session that the client showed. The new one takes its place; it is never adopted. */
   readonly replaces: { readonly id: string; readonly userId: string } | null;
+  /** SHA-256 of the token of a trusted device that the client showed. */
+  readonly trustedDeviceHash: Buffer | null;
 }
+
+/** Milliseconds for which a passkey may sign what it was given (WebAuthn Level 3 §13.4.3). */
+const PASSKEY_CHALLENGE_MS = 300_000;
 
 /** How a login begins: whose it is and what was shown, beside the password that the account had when it was shown. */
 export type BegunLogin = Pick<PendingLogin, 'purpose' | 'userId' | 'credential' | 'methods' | 'passwordChangedAt'> &
@@ -66,7 +74,16 @@ export type BegunLogin = Pick<PendingLogin, 'purpose' | 'userId' | 'credential' 
  */
 export async function beginLogin(unit: Unit, context: LoginContext, begun: BegunLogin): Promise<LoginStep | null> {
   const expiresAt = new Date(unit.now.getTime() + unit.config.pendingLoginLifetime);
-  const login: PendingLogin = { email: null, phone: null, sealedSignUp: null, ...begun, expiresAt };
+  const login: PendingLogin = {
+    email: null,
+    phone: null,
+    sealedSignUp: null,
+    ...begun,
+    passkeyChallenge: makePasskeyChallenge(unit),
+    trustedDeviceHash: context.trustedDeviceHash,
+    trustsDevice: false,
+    expiresAt,
+  };
   const asked = await firstPrompt(login, context.stages, unit);
   if (!asked) return openSession(unit, context, login);
 
@@ -93,8 +110,9 @@ export async function resumeLogin(
   context: LoginContext,
   loginToken: string,
 ): Promise<LoginStep | LoginExpired> {
-  const login = await findLogin(unit, loginToken);
-  if (!login) return { kind: 'LoginExpired' };
+  const found = await findLogin(unit, loginToken);
+  if (!found) return { kind: 'LoginExpired' };
+  const login = await withPasskeyChallenge(unit, found);
   const asked = await firstPrompt(login, context.stages, unit);
   // Nothing is written then, not even a lock: only a person who exists has a row to be locked, and that takes time.
   if (asked?.name === login.stage) return ask(asked.prompt, loginToken, login);
@@ -137,12 +155,30 @@ export async function lockLogin(unit: Unit, loginToken: string): Promise<StoredL
   return findLogin(unit, loginToken);
 }
 
+/** What a login asks for first; null if nothing more. */
+export async function promptOf(unit: Unit, stages: Stages, login: StoredLogin): Promise<string | null> {
+  return (await firstPrompt(login, stages, unit))?.prompt.kind ?? null;
+}
+
+// One after the other: what a later one looks up must not tell who waits at an earlier one.
 async function firstPrompt(login: PendingLogin & { id?: string }, stages: Stages, unit: Unit) {
   for (const [name, stage] of Object.entries(stages)) {
     const prompt = await stage.prompt(login, unit);
     if (prompt) return { name, stage, prompt };
   }
   return null;
+}
+
+function makePasskeyChallenge({ now }: Unit): PasskeyChallenge {
+  return { bytes: randomBytes(32), expiresAt: new Date(now.getTime() + PASSKEY_CHALLENGE_MS) };
+}
+
+/** Whoever asks again after a while gets another challenge. */
+async function withPasskeyChallenge(unit: Unit, login: StoredLogin): Promise<StoredLogin> {
+  if (login.passkeyChallenge.expiresAt > unit.now) return login;
+  const passkeyChallenge = makePasskeyChallenge(unit);
+  await pendingLogins.setPasskeyChallenge(unit.db, login.id, passkeyChallenge);
+  return { ...login, passkeyChallenge };
 }
 
 function ask(prompt: Prompt, loginToken: string, login: PendingLogin): LoginPrompt {
@@ -187,7 +223,9 @@ async function openSession(unit: Unit, { replaces }: LoginContext, login: Pendin
     methods: session.methods,
     newDevice: opened.newDevice,
   });
-  return { kind: 'LoggedIn', session, user: opened.user, issued: await issue(unit, session, token, login.credential) };
+  const issued = await issue(unit, session, token, login.credential);
+  const trustedDevice = login.trustsDevice ? await trustDevice(unit, session.userId) : null;
+  return { kind: 'LoggedIn', session, user: opened.user, issued, trustedDevice };
 }
 
 /**

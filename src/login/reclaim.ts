@@ -1,12 +1,13 @@
 import type { EmailAddress } from '../lib/email-address.ts';
 import type { PhoneNumber } from '../lib/phone-number.ts';
+import * as authenticators from '../records/authenticators.ts';
+import * as ceremonies from '../records/ceremonies.ts';
 import * as challenges from '../records/challenges.ts';
 import * as emails from '../records/emails.ts';
 import * as passwords from '../records/passwords.ts';
 import * as pendingLogins from '../records/pending-logins.ts';
 import * as phones from '../records/phones.ts';
 import * as sessions from '../records/sessions.ts';
-import * as users from '../records/users.ts';
 import type { Unit } from '../unit.ts';
 
 /**
@@ -50,7 +51,8 @@ async function startOver({ db, now, emit }: Unit, userId: string): Promise<'recl
   const [ended] = await Promise.all([
     sessions.endAll(db, userId, 'REVOKED', now),
     passwords.remove(db, userId),
-    users.removeAuthenticators(db, userId),
+    authenticators.removeAll(db, userId),
+    ceremonies.voidAll(db, userId, now),
     pendingLogins.endAll(db, userId, now),
     challenges.voidAll(db, userId, challenges.PURPOSES, now),
   ]);

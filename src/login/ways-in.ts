@@ -4,6 +4,8 @@ export interface Identifiers {
   readonly username: string | null;
   readonly phone: string | null;
   readonly hasPassword: boolean;
+  /** Whether there is a passkey that logs in by itself. */
+  readonly passkey: boolean;
 }
 
 /** Which identifiers are switched on beside addresses, and whether a password alone is not enough. */
@@ -17,7 +19,7 @@ interface Offered {
  * Whether somebody can log in with these. Codes reach an address or a number, and so does a reset, which gives a
  * password to whoever has none; a user name is as good as the password behind it.
  */
-export function canLogIn({ email, username, phone, hasPassword }: Identifiers, offered: Offered): boolean {
-  if (email !== null || (phone !== null && offered.phones)) return true;
+export function canLogIn({ email, username, phone, hasPassword, passkey }: Identifiers, offered: Offered): boolean {
+  if (passkey || email !== null || (phone !== null && offered.phones)) return true;
   return username !== null && offered.usernames && hasPassword && !offered.codeAfterPassword;
 }

@@ -1,0 +1,22 @@
+import { hasMfa } from '../factors/index.ts';
+import * as authenticators from '../records/authenticators.ts';
+import * as emails from '../records/emails.ts';
+import * as users from '../records/users.ts';
+import type { Unit } from '../unit.ts';
+
+/** Whether a person must have a second factor, by the operator's hook or else by the setting. */
+export async function isMfaRequired({ db, config, hooks }: Unit, userId: string): Promise<boolean> {
+  const { required } = config.mfa;
+  if (!hooks.requiresMfa && !Array.isArray(required)) return required === 'everyone';
+  const [roles, email] = await Promise.all([users.rolesOf(db, userId), emails.primaryOf(db, userId)]);
+  const decided = (await hooks.requiresMfa?.({ userId, email, roles })) ?? null;
+  if (decided !== null) return decided;
+  return required === 'everyone' || (required !== 'off' && required.some((role) => roles.includes(role)));
+}
+
+/** Whether a person must have a second factor and has none. */
+export async function isEnrollmentDue(unit: Unit, userId: string): Promise<boolean> {
+  if (unit.config.mfa.required === 'off' && !unit.hooks.requiresMfa) return false;
+  const [held, required] = await Promise.all([authenticators.list(unit.db, userId), isMfaRequired(unit, userId)]);
+  return required && !hasMfa(held.map(({ kind }) => kind));
+}

@@ -1,0 +1,23 @@
+import * as authenticators from '../../records/authenticators.ts';
+import * as passwords from '../../records/passwords.ts';
+import { NOBODY } from '../../records/users.ts';
+import type { Stage } from '../stage.ts';
+
+/** A sign-up without a password ends with a passkey: `beginPasskey` with this login, then `continueLogin`. */
+export interface PasskeyRequired {
+  readonly kind: 'PasskeyRequired';
+}
+
+/** Asks whoever signs up without a password to make a passkey, which is how they will come back. */
+export const createPasskey: Stage<PasskeyRequired> = {
+  async prompt({ purpose, userId }, { db, config }) {
+    if (purpose !== 'SIGN_UP' || !config.passkeys.signUp) return null;
+    // Nobody is looked up like anybody: the time must not tell.
+    const [password, held] = await Promise.all([
+      passwords.changedAt(db, userId ?? NOBODY),
+      authenticators.list(db, userId ?? NOBODY),
+    ]);
+    const needed = userId !== null && !password && !held.some(({ kind }) => kind === 'PASSKEY');
+    return needed ? { kind: 'PasskeyRequired' } : null;
+  },
+};
