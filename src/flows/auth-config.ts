@@ -11,6 +11,8 @@ export interface AuthConfig {
   readonly passkeyLogin: boolean;
   readonly passkeySignUp: boolean;
   readonly passwordMinLength: number;
+  /** The factors that may be set up. */
+  readonly mfaFactors: Config['mfa']['factors'];
 }
 
 /** Tells what this gateway can do, and what of it is switched on. */
@@ -21,8 +23,9 @@ export function authConfig(app: App): AuthConfig {
     loginIdentifiers: config.loginIdentifiers.filter((kind) => kind !== 'PHONE' || phonesAreOn(app)),
     emailVerification: config.emailVerification,
     loginCodes: config.loginCodes,
-    passkeyLogin: false,
-    passkeySignUp: false,
+    passkeyLogin: config.mfa.factors.includes('PASSKEY'),
+    passkeySignUp: config.passkeys.signUp,
     passwordMinLength: config.password.minLength,
+    mfaFactors: config.mfa.factors,
   };
 }

@@ -70,7 +70,7 @@ async function giveAddress(unit: Unit, login: StoredLogin, email: EmailAddress):
   await pendingLogins.setEmail(db, login.id, {
     email,
     userId: login.userId ?? owner,
-    passwordChangedAt: isNew ? now : login.passwordChangedAt,
+    passwordChangedAt: isNew && sealed?.password ? now : login.passwordChangedAt,
   });
   return owner;
 }

@@ -20,6 +20,8 @@ import {
 export interface LogInWithPasswordInput extends NamedPerson {
   readonly password: string;
   readonly credential: CredentialKind;
+  /** For clients without cookies: by which their device is trusted. */
+  readonly trustedDeviceToken?: string | null | undefined;
 }
 
 export type LogInWithPasswordResult = LoginStep | InvalidCredentials | InvalidInput | RateLimited;
@@ -40,6 +42,7 @@ export async function logInWithPassword(
 ): Promise<LogInWithPasswordResult> {
   const identifier = readIdentifier(app, input, 'login');
   if ('kind' in identifier) return identifier;
+  const trustedDeviceToken = input.trustedDeviceToken ?? caller.trustedDeviceToken;
   if (!input.password) return invalidInput({ path: ['password'], code: 'REQUIRED' });
 
   // The place in the queue comes first: who finds it full is told at once, and costs no database work.
@@ -83,7 +86,7 @@ export async function logInWithPassword(
       if (breached || stronger) await users.lock(unit.db, userId);
       if (breached) await passwords.requireReplacement(unit.db, userId, 'BREACHED');
       if (stronger) await passwords.rehash(unit.db, userId, stored, stronger);
-      return beginLogin(unit, loginContext(app, caller), {
+      return beginLogin(unit, loginContext(app, { ...caller, trustedDeviceToken }), {
         purpose: 'PASSWORD',
         userId,
         credential: input.credential,

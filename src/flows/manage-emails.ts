@@ -12,6 +12,7 @@ import type { FreshSession } from './shared/freshness.ts';
 import {
   type Caller,
   type CodeSent,
+  type EmailNotVerified,
   type InvalidInput,
   invalidInput,
   type NotFound,
@@ -25,11 +26,6 @@ import {
 export interface EmailsChanged {
   readonly kind: 'EmailsChanged';
   readonly emails: readonly Email[];
-}
-
-/** The person has not shown yet that this address is theirs. */
-export interface EmailNotVerified {
-  readonly kind: 'EmailNotVerified';
 }
 
 /** The primary address cannot be removed. */

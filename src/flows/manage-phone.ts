@@ -2,7 +2,6 @@ import type { App } from '../app.ts';
 import { addressKey } from '../lib/client-address.ts';
 import { type PhoneNumber, parsePhoneNumber } from '../lib/phone-number.ts';
 import { sendCode } from '../login/codes.ts';
-import { canLogIn } from '../login/ways-in.ts';
 import * as challenges from '../records/challenges.ts';
 import * as phones from '../records/phones.ts';
 import * as sessions from '../records/sessions.ts';
@@ -10,26 +9,23 @@ import * as users from '../records/users.ts';
 import { transact, type Unit } from '../unit.ts';
 import { evenly } from './shared/evenly.ts';
 import type { FreshSession } from './shared/freshness.ts';
-import { phonesAreOn, usernamesAreOn } from './shared/identifier.ts';
+import { phonesAreOn } from './shared/identifier.ts';
 import {
   type Caller,
   type CodeSent,
   type InvalidInput,
   invalidInput,
+  type LastLoginMethod,
   type NotFound,
   type RateLimited,
   rateLimited,
   type Unauthenticated,
 } from './shared/outcomes.ts';
+import { canGoWithout } from './shared/ways-in.ts';
 
 export interface PhoneRemoved {
   readonly kind: 'PhoneRemoved';
   readonly number: string;
-}
-
-/** It would leave this person no way to log in. */
-export interface LastLoginMethod {
-  readonly kind: 'LastLoginMethod';
 }
 
 export type SetPhoneResult = CodeSent | InvalidInput | Unauthenticated | RateLimited;
@@ -74,17 +70,13 @@ export async function setPhone(
 /** Takes the number away, unless it is the last thing to log in with. */
 export async function removePhone(app: App, { client }: Caller, viewer: FreshSession): Promise<RemovePhoneResult> {
   const { id } = viewer.user;
-  return transact(app, client, async ({ db, now, config, emit }): Promise<RemovePhoneResult> => {
+  return transact(app, client, async (unit): Promise<RemovePhoneResult> => {
+    const { db, now, emit } = unit;
     const known = (await users.lock(db, id)) ? await sessions.findById(db, viewer.session.id) : null;
     if (!known) return { kind: 'Unauthenticated', reason: 'REVOKED' };
     const phone = await phones.find(db, id);
     if (!phone) return { kind: 'NotFound' };
-    const offered = {
-      usernames: usernamesAreOn(app),
-      phones: phonesAreOn(app),
-      codeAfterPassword: config.loginCodeRequired,
-    };
-    if (!canLogIn({ ...known.user, phone: null }, offered)) return { kind: 'LastLoginMethod' };
+    if (!(await canGoWithout(app, unit, known.user, { phone: true }))) return { kind: 'LastLoginMethod' };
     await phones.remove(db, id);
     await challenges.voidTo(db, id, phone.number, now);
     // Nor does a code that was asked for before bring a number back.

@@ -1,11 +1,26 @@
+import { randomBytes } from 'node:crypto';
 import type { App } from '../app.ts';
+import { factors } from '../factors/index.ts';
+import { passkeyOptions } from '../factors/passkey.ts';
 import { sendCode } from '../login/codes.ts';
+import { mustVerifyUser } from '../login/stages/second-factor.ts';
+import * as authenticators from '../records/authenticators.ts';
+import * as ceremonies from '../records/ceremonies.ts';
 import * as challenges from '../records/challenges.ts';
 import * as passwords from '../records/passwords.ts';
-import type { AuthenticationMethodKind, Session } from '../records/sessions.ts';
+import type { AuthenticationMethod, Session } from '../records/sessions.ts';
 import * as sessions from '../records/sessions.ts';
 import * as users from '../records/users.ts';
 import { transact, type Unit } from '../unit.ts';
+import {
+  answerIn,
+  checkAnswer,
+  countAnswer,
+  type FactorProof,
+  factorCount,
+  type GivenAnswer,
+  limitFactorChecks,
+} from './shared/factor-answer.ts';
 import { methodsFor } from './shared/freshness.ts';
 import {
   type Caller,
@@ -23,11 +38,18 @@ import {
 import { BUSY_RETRY_SECONDS, checkOwnPassword } from './shared/password.ts';
 import { checkProof, type DeliveredCode } from './shared/proof.ts';
 
-/** A code is on its way. */
+/** Milliseconds that a person has for a passkey (WebAuthn Level 3 §13.4.3). */
+const CHALLENGE_MS = 300_000;
+/** Tries that are told of where none are counted. */
+const MAX_SHOWN = 5;
+
+/** A code is on its way, or a challenge waits for a passkey. */
 export interface ReauthenticationStarted {
   readonly kind: 'ReauthenticationStarted';
   readonly handle: string;
   readonly expiresAt: Date;
+  /** For `navigator.credentials.get`, for a passkey. */
+  readonly passkeyOptions: object | null;
 }
 
 /** The proof is fresh. */
@@ -36,14 +58,20 @@ export interface Reauthenticated {
   readonly session: Session;
 }
 
-/** Exactly one of them is given. */
-export interface ReauthenticateInput {
+/** The response to a challenge, with the handle that beginReauthentication gave. */
+export interface HandledResponse {
+  readonly handle: string;
+  readonly response: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Exactly one of them is given: a password, a mailed code, or the answer of a factor under its field, which for one that
+ * responds to a challenge is a {@link HandledResponse}.
+ */
+export type ReauthenticateInput = FactorProof & {
   readonly password?: string | null | undefined;
   readonly emailCode?: DeliveredCode | null | undefined;
-  readonly totp?: string | null | undefined;
-  readonly recoveryCode?: string | null | undefined;
-  readonly passkey?: object | null | undefined;
-}
+};
 
 export type BeginReauthenticationResult = ReauthenticationStarted | InvalidInput | Unauthenticated | RateLimited;
 export type ReauthenticateResult =
@@ -54,7 +82,10 @@ export type ReauthenticateResult =
   | Unauthenticated
   | RateLimited;
 
-/** Begins a proof that needs something sent first: a code, to the primary address of somebody who has no password. */
+/**
+ * Begins a proof that needs something first: a code that is sent to the primary address of somebody who has no password,
+ * or a challenge for their passkeys.
+ */
 export async function beginReauthentication(
   app: App,
   { client }: Caller,
@@ -64,14 +95,17 @@ export async function beginReauthentication(
   const { user, session } = viewer;
   const wait = await app.limiter.count({ limit: 'changePerAccount', key: user.id });
   if (wait !== null) return rateLimited(wait);
-  if (method !== 'EMAIL_CODE' || !methodsFor(viewer).includes(method) || user.email === null) {
+  if (!methodsFor(viewer).includes(method)) return invalidInput({ path: ['method'], code: 'NOT_ALLOWED' });
+  if (method === 'PASSKEY') return beginByPasskey(app, viewer);
+  if (method !== 'EMAIL_CODE' || user.email === null) {
     return invalidInput({ path: ['method'], code: 'NOT_ALLOWED' });
   }
   const to = { channel: 'EMAIL', destination: user.email } as const;
   return transact(app, client, async (unit) => {
     const sent = await sendCode(unit, { purpose: 'REAUTHENTICATE', userId: user.id, sessionId: session.id, ...to });
     if (!sent) throw new Error('a challenge that belongs to no login was not made');
-    return { kind: 'ReauthenticationStarted', handle: sent.handle, expiresAt: sent.challenge.codeExpiresAt };
+    const { codeExpiresAt: expiresAt } = sent.challenge;
+    return { kind: 'ReauthenticationStarted', handle: sent.handle, expiresAt, passkeyOptions: null };
   });
 }
 
@@ -84,8 +118,68 @@ export async function reauthenticate(
 ): Promise<ReauthenticateResult> {
   if (input.password != null) return byPassword(app, caller, viewer, input.password);
   if (input.emailCode) return byCode(app, caller, viewer, input.emailCode);
-  // Nobody has any of the other factors yet.
-  return { kind: 'InvalidCredentials' };
+  const given = answerIn(input);
+  // What nobody was offered is not tried.
+  if (!given || !methodsFor(viewer).includes(given.name)) return { kind: 'InvalidCredentials' };
+  return byFactor(app, caller, viewer, given);
+}
+
+async function beginByPasskey(app: App, viewer: SignedIn): Promise<ReauthenticationStarted> {
+  const { user, session } = viewer;
+  const now = app.clock();
+  const challenge = randomBytes(32);
+  const begun = await ceremonies.begin(
+    app.database,
+    {
+      purpose: 'REAUTHENTICATE',
+      userId: user.id,
+      sessionId: session.id,
+      sealedState: app.cipher.seal(challenge.toString('base64'), 'REAUTHENTICATE'),
+      expiresAt: new Date(now.getTime() + CHALLENGE_MS),
+    },
+    now,
+  );
+  const held = (await authenticators.list(app.database, user.id)).filter(({ kind }) => kind === 'PASSKEY');
+  const options = await passkeyOptions(app.config, held, { challenge, verifiesUser: mustVerifyUser(session) });
+  return { kind: 'ReauthenticationStarted', ...begun, passkeyOptions: options };
+}
+
+async function byFactor(
+  app: App,
+  caller: Caller,
+  viewer: SignedIn,
+  given: GivenAnswer,
+): Promise<Reauthenticated | InvalidCode | InvalidToken | Unauthenticated | RateLimited> {
+  const limited = await limitFactorChecks(app, caller);
+  if (limited) return limited;
+  const asked = await questionOf(app, viewer, given);
+  if (!asked) return { kind: 'InvalidToken' };
+  const { user } = viewer;
+  const counted = await countAnswer(app, user.id, { name: given.name, answer: asked.answer });
+  if (counted.kind === 'RateLimited') return counted;
+  const result = await transact(app, caller.client, async (unit) => {
+    const { db, now } = unit;
+    if (!(await users.lockEnabled(db, user.id))) return { kind: 'Unauthenticated', reason: 'REVOKED' } as const;
+    if (asked.ceremony && !(await ceremonies.lock(db, asked.ceremony, now))) return { kind: 'InvalidToken' } as const;
+    const proven = await checkAnswer(unit, counted, { ...asked, userId: user.id });
+    if (!proven) return null;
+    if (asked.ceremony) await ceremonies.consume(db, asked.ceremony, now);
+    return note(unit, viewer, proven);
+  });
+  if (result?.kind === 'Reauthenticated') counted.refund();
+  return result ?? { kind: 'InvalidCode', attemptsLeft: (await app.limiter.left(factorCount(user.id))) ?? MAX_SHOWN };
+}
+
+/** What an answer is held to; for a response, the challenge that its handle names. Null if there is none. */
+async function questionOf(app: App, { user, session }: SignedIn, { name, answer }: GivenAnswer) {
+  const verifiesUser = mustVerifyUser(session);
+  if (factors[name].answer === 'CODE') return { answer, challenge: null, ceremony: null, verifiesUser };
+  const { handle, response } = answer as unknown as HandledResponse;
+  const begun = await ceremonies.countAttempt(app.database, handle, 'REAUTHENTICATE', app.clock());
+  const challenge = begun && app.cipher.open(begun.sealedState, 'REAUTHENTICATE');
+  // A challenge renews the session that asked for it, and no other, be it of the same person.
+  if (!begun || challenge === null || begun.userId !== user.id || begun.sessionId !== session.id) return null;
+  return { answer: response, challenge: Buffer.from(challenge, 'base64'), ceremony: begun.id, verifiesUser };
 }
 
 async function byPassword(
@@ -100,7 +194,7 @@ async function byPassword(
     const shown = await checkOwnPassword(app, caller, viewer, password, slot);
     if (shown.kind !== 'right') return shown;
     const result = await transact(app, caller.client, async (unit) => {
-      const proven = await note(unit, viewer, 'PASSWORD');
+      const proven = await note(unit, viewer, { method: 'PASSWORD', at: unit.now.toISOString() });
       if (proven.kind === 'Reauthenticated') await passwords.clearAttempts(unit.db, viewer.user.id);
       return proven;
     });
@@ -124,18 +218,20 @@ async function byCode(
   // A code renews the session that asked for it, and no other, be it of the same person.
   if (challenge.sessionId !== viewer.session.id) return { kind: 'InvalidToken' };
   return transact(app, caller.client, async (unit) =>
-    (await challenges.consume(unit.db, challenge, unit.now)) ? note(unit, viewer, 'CODE') : { kind: 'InvalidToken' },
+    (await challenges.consume(unit.db, challenge, unit.now))
+      ? note(unit, viewer, { method: 'CODE', at: unit.now.toISOString() })
+      : { kind: 'InvalidToken' },
   );
 }
 
 async function note(
-  { db, now, emit }: Unit,
+  { db, emit }: Unit,
   { user, session: { id } }: SignedIn,
-  method: AuthenticationMethodKind,
+  method: AuthenticationMethod,
 ): Promise<Reauthenticated | Unauthenticated> {
   const enabled = await users.lockEnabled(db, user.id);
-  const session = enabled ? await sessions.addMethod(db, id, { method, at: now.toISOString() }) : null;
+  const session = enabled ? await sessions.addMethod(db, id, method) : null;
   if (!session) return { kind: 'Unauthenticated', reason: 'REVOKED' };
-  emit({ kind: 'Reauthenticated', userId: user.id, sessionId: id, method });
+  emit({ kind: 'Reauthenticated', userId: user.id, sessionId: id, method: method.method });
   return { kind: 'Reauthenticated', session };
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { App } from '../app.ts';
 import { addressKey } from '../lib/client-address.ts';
 import { domainOf, type EmailAddress, localPartOf, parseEmailAddress } from '../lib/email-address.ts';
+import type { PasswordRejection } from '../lib/password-policy.ts';
 import { parsePersonName } from '../lib/person-name.ts';
 import { type PhoneNumber, parsePhoneNumber } from '../lib/phone-number.ts';
 import { parseUsername, type Username } from '../lib/username.ts';
@@ -52,12 +53,9 @@ export async function signUp(app: App, caller: Caller, input: SignUpInput): Prom
   try {
     const wait = await app.limiter.count({ limit: 'signUpPerAddress', key: addressKey(caller.client.ipAddress) });
     if (wait !== null) return rateLimited(wait);
-    const reasons = await app.passwords.refuse(person.password, {
-      minLength: app.config.password.minLength,
-      words: wordsOf(person),
-    });
+    const reasons = await refusals(app, person);
     if (reasons.length > 0) return { kind: 'PasswordRejected', reasons };
-    const password = await slot.hash(person.password);
+    const password = person.password === null ? null : await slot.hash(person.password);
 
     return await transact(app, caller.client, async (unit) => {
       const account = { ...person, id: randomUUID(), password };
@@ -78,8 +76,8 @@ export async function signUp(app: App, caller: Caller, input: SignUpInput): Prom
         purpose: 'SIGN_UP',
         userId,
         credential: input.credential,
-        methods: [{ method: 'PASSWORD', at: unit.now.toISOString() }],
-        passwordChangedAt: unit.now,
+        methods: password ? [{ method: 'PASSWORD', at: unit.now.toISOString() }] : [],
+        passwordChangedAt: password ? unit.now : null,
         email: person.email,
         phone: person.phone,
         sealedSignUp: sealSignUp(unit, account),
@@ -92,6 +90,11 @@ export async function signUp(app: App, caller: Caller, input: SignUpInput): Prom
   }
 }
 
+async function refusals(app: App, person: Person): Promise<PasswordRejection[]> {
+  if (person.password === null) return [];
+  return app.passwords.refuse(person.password, { minLength: app.config.password.minLength, words: wordsOf(person) });
+}
+
 // What must be verified before a session is verified by its holder, or never.
 function isHidden(taken: 'email' | 'username' | 'phone', { config }: Unit): boolean {
   return taken === 'phone' || (taken === 'email' && config.emailVerification === 'MANDATORY');
@@ -101,7 +104,8 @@ interface Person {
   readonly email: EmailAddress | null;
   readonly phone: PhoneNumber | null;
   readonly username: { readonly username: Username; readonly key: string } | null;
-  readonly password: string;
+  /** Null for a sign-up that ends with a passkey. */
+  readonly password: string | null;
   readonly name: string | null;
 }
 
@@ -123,11 +127,12 @@ function readPerson(app: App, input: SignUpInput): Person | InvalidInput {
   if (phone && canUsePhone && !number) issues.push({ path: ['phone'], code: 'INVALID' });
   if (!phone && !email && !needsEmail) issues.push({ path: ['phone'], code: 'REQUIRED' });
   const username = readUsername(app, input.username ?? null, issues);
-  if (!input.password) issues.push({ path: ['password'], code: 'REQUIRED' });
+  const password = input.password ?? null;
+  if (password === '' || (password === null && !app.config.passkeys.signUp))
+    issues.push({ path: ['password'], code: 'REQUIRED' });
   const name = parsePersonName(input.name ?? '');
   if (name && typeof name === 'object') issues.push({ path: ['name'], code: name.problem });
-  if (!input.password || issues.length > 0) return invalidInput(...issues);
-  const { password } = input;
+  if (issues.length > 0) return invalidInput(...issues);
   return { email: address, phone: number, username, password, name: typeof name === 'string' ? name : null };
 }
 

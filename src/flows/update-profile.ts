@@ -1,14 +1,12 @@
 import type { App } from '../app.ts';
 import { parsePersonName } from '../lib/person-name.ts';
 import { parseUsername, type Username } from '../lib/username.ts';
-import { canLogIn } from '../login/ways-in.ts';
-import * as phones from '../records/phones.ts';
 import type { Session } from '../records/sessions.ts';
 import * as sessions from '../records/sessions.ts';
 import type { User } from '../records/users.ts';
 import * as users from '../records/users.ts';
-import { transact, type Unit } from '../unit.ts';
-import { phonesAreOn, usernamesAreOn } from './shared/identifier.ts';
+import { transact } from '../unit.ts';
+import { usernamesAreOn } from './shared/identifier.ts';
 import {
   type Caller,
   type InputIssue,
@@ -19,6 +17,7 @@ import {
   type SignedIn,
   type Unauthenticated,
 } from './shared/outcomes.ts';
+import { canGoWithout } from './shared/ways-in.ts';
 
 /** What is left out stays; null or nothing at all takes it away. */
 export interface UpdateProfileInput {
@@ -54,7 +53,8 @@ export async function updateProfile(
     const before = (await users.lock(db, id)) ? await sessions.findById(db, session.id) : null;
     if (!before) return { kind: 'Unauthenticated', reason: 'REVOKED' };
     if (username && (await users.hasUsername(db, username.key, id))) issues.push(taken);
-    if (username === null && !(await canGoWithoutUsername(app, unit, before.user))) issues.push(needed);
+    const givesUp = username === null && before.user.username !== null;
+    if (givesUp && !(await canGoWithout(app, unit, before.user, { username: true }))) issues.push(needed);
     if (issues.length > 0) return invalidInput(...issues);
 
     const newUsername = username === undefined ? before.user.username : (username?.username ?? null);
@@ -95,13 +95,4 @@ function readUsername(
   if (typeof username !== 'string') return username;
   issues.push({ path: ['username'], code: username });
   return undefined;
-}
-
-async function canGoWithoutUsername(app: App, { db, config }: Unit, user: User): Promise<boolean> {
-  if (user.username === null) return true;
-  const phone = (await phones.find(db, user.id))?.number ?? null;
-  return canLogIn(
-    { ...user, username: null, phone },
-    { usernames: usernamesAreOn(app), phones: phonesAreOn(app), codeAfterPassword: config.loginCodeRequired },
-  );
 }

@@ -48,6 +48,8 @@ export interface Limiter extends Counting {
    * another way. Another instance may refuse them a second longer.
    */
   forget(...counts: readonly Count[]): Promise<void>;
+  /** How many more attempts there may be before the next one has to wait; null where nothing counts. */
+  left(count: Count): Promise<number | null>;
   /** The row of `rate_limits` that counts for this; null where nothing does. */
   rowOf(count: Count): string | null;
   /** Writes what is not written yet. */
@@ -126,6 +128,13 @@ export function createLimiter(db: Db, limits: RateLimits, onError: (error: unkno
       for (const key of keys) refunds.delete(key);
       await db.execute`DELETE FROM rate_limits WHERE key = ANY(${keys})`;
       for (const key of keys) refusals.delete(key);
+    },
+    async left(count) {
+      const [counter] = counters([count]);
+      if (!counter) return null;
+      const [row] = await db.query<{ points: number }>`
+        SELECT points FROM rate_limits WHERE key = ${counter.key} AND expire > ${Date.now()}::bigint`;
+      return Math.max(0, counter.points - (row?.points ?? 0));
     },
     rowOf: (count) => counters([count])[0]?.key ?? null,
     async close() {

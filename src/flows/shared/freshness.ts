@@ -1,4 +1,5 @@
 import type { App } from '../../app.ts';
+import { hasMfa, namesOf } from '../../factors/index.ts';
 import type { Session } from '../../records/sessions.ts';
 import * as sessions from '../../records/sessions.ts';
 import type { ReauthenticationMethod, ReauthenticationRequired, SignedIn } from './outcomes.ts';
@@ -7,6 +8,14 @@ declare const fresh: unique symbol;
 
 /** Somebody who has just proven who they are. Only {@link demandFreshness} makes one: sensitive flows ask for it. */
 export type FreshSession = SignedIn & { readonly [fresh]: true };
+
+declare const freshByFactor: unique symbol;
+
+/**
+ * The same, and who has a second factor has proven it just now. Changes of the factors ask for this: whoever got hold of
+ * a session and the password must not be able to take the second factor away, or to add their own.
+ */
+export type FactorFreshSession = FreshSession & { readonly [freshByFactor]: true };
 
 /** Until when sensitive changes need no new proof; null when one is needed now. */
 export function freshUntil({ config, clock }: App, session: Session): Date | null {
@@ -23,14 +32,34 @@ export function demandFreshness(app: App, viewer: SignedIn): FreshSession | Reau
   return { kind: 'ReauthenticationRequired', methods: methodsFor(viewer) };
 }
 
+/** The viewer, as one who may change their factors, or what they have to do before. */
+export function demandFactorFreshness(app: App, viewer: SignedIn): FactorFreshSession | ReauthenticationRequired {
+  const fresh = demandFreshness(app, viewer);
+  if (!hasMfa(viewer.user.factors)) return fresh as FactorFreshSession | ReauthenticationRequired;
+  const { session } = viewer;
+  const at = sessions.secondFactorAt(session);
+  const proven = at !== null && isRecent(app, session, at);
+  if (proven && fresh.kind !== 'ReauthenticationRequired') return fresh as FactorFreshSession;
+  return { kind: 'ReauthenticationRequired', methods: namesOf(viewer.user.factors) };
+}
+
 /** How somebody may prove anew who they are. */
 export function methodsFor({ user }: SignedIn): ReauthenticationMethod[] {
-  if (user.hasPassword) return ['PASSWORD'];
-  return user.email ? ['EMAIL_CODE'] : [];
+  const factors = namesOf(user.factors);
+  if (user.hasPassword) return ['PASSWORD', ...factors];
+  return user.email ? [...factors, 'EMAIL_CODE'] : factors;
+}
+
+function isRecent({ config, clock }: App, session: Session, at: Date): boolean {
+  return isOwnProof(session, at) && at.getTime() + config.reauthenticationWindow > clock().getTime();
 }
 
 // A session that is held as a JWT is fresh by a proof that was made for it, not by the login that gave the JWT out.
 function provenAt(session: Session): Date | null {
   const at = sessions.authenticatedAt(session);
-  return session.credential === 'JWT' && at <= session.createdAt ? null : at;
+  return isOwnProof(session, at) ? at : null;
+}
+
+function isOwnProof(session: Session, at: Date): boolean {
+  return session.credential !== 'JWT' || at > session.createdAt;
 }

@@ -1,5 +1,7 @@
 import type { App } from '../../app.ts';
+import type { FactorName } from '../../factors/index.ts';
 import type { PasswordRejection } from '../../lib/password-policy.ts';
+import { hashToken, isToken } from '../../lib/secrets.ts';
 import type { LoginContext } from '../../login/pipeline.ts';
 import type { Session } from '../../records/sessions.ts';
 import type { User } from '../../records/users.ts';
@@ -34,6 +36,8 @@ export interface SignedIn {
 export interface Caller {
   readonly viewer: Viewer;
   readonly client: Client;
+  /** By which the device is trusted, if the request shows that it is. */
+  readonly trustedDeviceToken: string | null;
 }
 
 /** One answer for a wrong password, an unknown, disabled or locked account, and one that has no password. */
@@ -65,7 +69,17 @@ export interface NotFound {
   readonly kind: 'NotFound';
 }
 
-export type ReauthenticationMethod = 'PASSWORD' | 'TOTP' | 'RECOVERY_CODE' | 'PASSKEY' | 'EMAIL_CODE';
+/** The person has not shown yet that this address is theirs, or that any is. */
+export interface EmailNotVerified {
+  readonly kind: 'EmailNotVerified';
+}
+
+/** It would leave this person no way to log in. */
+export interface LastLoginMethod {
+  readonly kind: 'LastLoginMethod';
+}
+
+export type ReauthenticationMethod = 'PASSWORD' | FactorName | 'EMAIL_CODE';
 
 /** The viewer must prove anew who they are first. */
 export interface ReauthenticationRequired {
@@ -106,6 +120,10 @@ export function rateLimited(retryAfter: number): RateLimited {
 }
 
 /** What the pipeline needs to know of a caller. */
-export function loginContext(app: App, { viewer }: Caller): LoginContext {
-  return { stages: app.stages, replaces: viewer.kind === 'anonymous' ? null : viewer.session };
+export function loginContext(app: App, { viewer, trustedDeviceToken }: Caller): LoginContext {
+  return {
+    stages: app.stages,
+    replaces: viewer.kind === 'anonymous' ? null : viewer.session,
+    trustedDeviceHash: isToken('device', trustedDeviceToken ?? '') ? hashToken(trustedDeviceToken ?? '') : null,
+  };
 }
