@@ -1,5 +1,6 @@
 import { type AuthConfig, authConfig } from '../flows/auth-config.ts';
 import { builder } from './builder.ts';
+import { MfaFactorType } from './factors.ts';
 
 const LoginIdentifierKind = builder.enumType('LoginIdentifierKind', {
   values: ['EMAIL', 'USERNAME', 'PHONE'] as const,
@@ -20,6 +21,11 @@ const AuthConfigType = builder.objectRef<AuthConfig>('AuthConfig').implement({
     loginCodes: t.exposeBoolean('loginCodes'),
     passkeyLogin: t.exposeBoolean('passkeyLogin'),
     passkeySignUp: t.exposeBoolean('passkeySignUp'),
+    mfaFactors: t.field({
+      type: [MfaFactorType],
+      description: 'What may be set up.',
+      resolve: ({ mfaFactors }) => [...mfaFactors],
+    }),
     passwordMinLength: t.exposeInt('passwordMinLength', { description: 'In code points.' }),
   }),
 });

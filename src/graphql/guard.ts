@@ -1,4 +1,9 @@
-import { demandFreshness, type FreshSession } from '../flows/shared/freshness.ts';
+import {
+  demandFactorFreshness,
+  demandFreshness,
+  type FactorFreshSession,
+  type FreshSession,
+} from '../flows/shared/freshness.ts';
 import type { ReauthenticationRequired, SignedIn, Unauthenticated } from '../flows/shared/outcomes.ts';
 import type { Context } from './context.ts';
 
@@ -15,6 +20,17 @@ export function freshlySignedIn<R>(
 ): R | Unauthenticated | ReauthenticationRequired {
   return signedIn(context, (viewer) => {
     const fresh = demandFreshness(context.app, viewer);
+    return fresh.kind === 'ReauthenticationRequired' ? fresh : work(fresh);
+  });
+}
+
+/** Hands the viewer to `work` if they have just proven who they are, with a second factor if they have one. */
+export function freshlySignedInByFactor<R>(
+  context: Context,
+  work: (viewer: FactorFreshSession) => R,
+): R | Unauthenticated | ReauthenticationRequired {
+  return signedIn(context, (viewer) => {
+    const fresh = demandFactorFreshness(context.app, viewer);
     return fresh.kind === 'ReauthenticationRequired' ? fresh : work(fresh);
   });
 }

@@ -2,6 +2,7 @@ import type { IssuedCredential, LoggedIn, TokenPair } from '../login/pipeline.ts
 import type { LoginPrompt } from '../login/stages/index.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
+import { MfaFactorType } from './factors.ts';
 import { resultUnion } from './result-union.ts';
 import { SessionType } from './session.ts';
 import { UserType } from './user.ts';
@@ -61,8 +62,8 @@ export const LoggedInType = builder.objectRef<LoggedIn>('LoggedIn').implement({
     trustedDeviceToken: t.string({
       nullable: true,
       description: 'Set when the client asked to trust this device and holds no cookies.',
-      // Without second factors there is nothing that a trusted device would be spared.
-      resolve: () => null,
+      resolve: ({ trustedDevice, issued }) =>
+        trustedDevice && issued.kind !== 'SessionCookie' ? trustedDevice.token : null,
     }),
   }),
 });
@@ -107,12 +108,45 @@ const PasswordChangeRequiredType = builder
     fields: (t) => ({ reason: t.expose('reason', { type: PasswordChangeReason }) }),
   });
 
+const MfaRequiredType = builder.objectRef<PromptOf<'MfaRequired'>>('MfaRequired').implement({
+  description: 'verifyMfa answers.',
+  interfaces: [PendingLogin],
+  fields: (t) => ({
+    factors: t.field({ type: [MfaFactorType], resolve: ({ factors }) => [...factors] }),
+    passkeyOptions: t.field({
+      type: 'JSONObject',
+      nullable: true,
+      description:
+        'For navigator.credentials.get, when PASSKEY is among the factors. They do for five minutes; continueLogin gives new ones.',
+      resolve: ({ passkeyOptions }) => passkeyOptions && { ...passkeyOptions },
+    }),
+    canTrustDevice: t.exposeBoolean('canTrustDevice'),
+  }),
+});
+
+const MfaEnrollmentRequiredType = builder
+  .objectRef<PromptOf<'MfaEnrollmentRequired'>>('MfaEnrollmentRequired')
+  .implement({
+    description:
+      'A second factor must be set up first: beginTotp or beginPasskey with this loginToken, then continueLogin.',
+    interfaces: [PendingLogin],
+    fields: (t) => ({ factors: t.field({ type: [MfaFactorType], resolve: ({ factors }) => [...factors] }) }),
+  });
+
+const PasskeyRequiredType = builder.objectRef<PromptOf<'PasskeyRequired'>>('PasskeyRequired').implement({
+  description: 'Passwordless sign-up ends with a passkey: beginPasskey with this loginToken, then continueLogin.',
+  interfaces: [PendingLogin],
+});
+
 /** What a login may stop at: one type for each prompt of the pipeline. */
 export const loginPrompts = {
   LoginCodeRequired: LoginCodeRequiredType,
   EmailVerificationRequired: EmailVerificationRequiredType,
   PhoneVerificationRequired: PhoneVerificationRequiredType,
   PasswordChangeRequired: PasswordChangeRequiredType,
+  MfaRequired: MfaRequiredType,
+  MfaEnrollmentRequired: MfaEnrollmentRequiredType,
+  PasskeyRequired: PasskeyRequiredType,
 };
 
 /** The members that every login may end in. */
@@ -120,10 +154,10 @@ export const loginSteps = { LoggedIn: LoggedInType, ...loginPrompts };
 
 /** Hands a result on. If it issued a credential, the answer to the browser is made to hold it. */
 export function deliver<S extends { readonly kind: string }>({ answer }: Context, result: S): S {
-  if (hasCredential(result)) answer.holdSession(result.issued);
+  if (hasCredential(result)) answer.holdSession(result.issued, result.trustedDevice ?? null);
   return result;
 }
 
-function hasCredential(result: object): result is { readonly issued: IssuedCredential } {
+function hasCredential(result: object): result is Pick<LoggedIn, 'issued'> & Partial<LoggedIn> {
   return 'issued' in result;
 }

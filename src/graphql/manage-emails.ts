@@ -1,7 +1,6 @@
 import {
   type AddEmailResult,
   addEmail,
-  type EmailNotVerified,
   type EmailsChanged,
   type PrimaryEmailKept,
   type RemoveEmailResult,
@@ -17,6 +16,7 @@ import { builder } from './builder.ts';
 import { freshlySignedIn, signedIn } from './guard.ts';
 import {
   CodeSentType,
+  EmailNotVerifiedType,
   InvalidInputType,
   NotFoundType,
   RateLimitedType,
@@ -29,10 +29,6 @@ import { resultUnion } from './result-union.ts';
 const EmailsChangedType = builder.objectRef<EmailsChanged>('EmailsChanged').implement({
   fields: (t) => ({ emails: t.field({ type: [UserEmailType], resolve: ({ emails }) => [...emails] }) }),
 });
-
-const EmailNotVerifiedType = builder
-  .objectRef<EmailNotVerified>('EmailNotVerified')
-  .implement({ description: 'Verify this address first.', interfaces: [Problem] });
 
 const PrimaryEmailKeptType = builder.objectRef<PrimaryEmailKept>('PrimaryEmailKept').implement({
   description: 'The primary address cannot be removed; choose another one first.',

@@ -1,5 +1,4 @@
 import {
-  type LastLoginMethod,
   type PhoneRemoved,
   type RemovePhoneResult,
   removePhone,
@@ -12,12 +11,12 @@ import { freshlySignedIn } from './guard.ts';
 import {
   CodeSentType,
   InvalidInputType,
+  LastLoginMethodType,
   NotFoundType,
   RateLimitedType,
   ReauthenticationRequiredType,
   UnauthenticatedType,
 } from './outcomes.ts';
-import { Problem } from './problems.ts';
 import { resultUnion } from './result-union.ts';
 
 const SetPhoneInput = builder.inputType('SetPhoneInput', {
@@ -45,11 +44,6 @@ builder.mutationField('setPhone', (t) =>
 
 const PhoneRemovedType = builder.objectRef<PhoneRemoved>('PhoneRemoved').implement({
   fields: (t) => ({ number: t.exposeString('number') }),
-});
-
-const LastLoginMethodType = builder.objectRef<LastLoginMethod>('LastLoginMethod').implement({
-  description: 'It would leave this person no way to log in.',
-  interfaces: [Problem],
 });
 
 const RemovePhoneResultType = resultUnion<RemovePhoneResult | ReauthenticationRequired>()('RemovePhoneResult', {

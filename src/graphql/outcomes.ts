@@ -1,10 +1,14 @@
+import { factorNames } from '../factors/index.ts';
+import type { EnrollmentRefused } from '../flows/shared/enrollment.ts';
 import type {
   CodeSent,
+  EmailNotVerified,
   InputIssue,
   InvalidCode,
   InvalidCredentials,
   InvalidInput,
   InvalidToken,
+  LastLoginMethod,
   NotFound,
   PasswordRejected,
   RateLimited,
@@ -104,8 +108,23 @@ export const CodeSentType = builder.objectRef<CodeSent>('CodeSent').implement({
 
 export const NotFoundType = builder.objectRef<NotFound>('NotFound').implement({ interfaces: [Problem] });
 
+export const EmailNotVerifiedType = builder.objectRef<EmailNotVerified>('EmailNotVerified').implement({
+  description: 'The address has to be verified first.',
+  interfaces: [Problem],
+});
+
+export const EnrollmentRefusedType = builder.objectRef<EnrollmentRefused>('EnrollmentRefused').implement({
+  description: 'This factor is switched off here, or a rule of the operator does not take it.',
+  interfaces: [Problem],
+});
+
+export const LastLoginMethodType = builder.objectRef<LastLoginMethod>('LastLoginMethod').implement({
+  description: 'It would leave this person no way to log in.',
+  interfaces: [Problem],
+});
+
 export const ReauthenticationMethodType = builder.enumType('ReauthenticationMethod', {
-  values: ['PASSWORD', 'TOTP', 'RECOVERY_CODE', 'PASSKEY', 'EMAIL_CODE'] as const,
+  values: ['PASSWORD', ...factorNames, 'EMAIL_CODE'] as const,
 });
 
 export const ReauthenticationRequiredType = builder

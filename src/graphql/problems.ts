@@ -14,8 +14,13 @@ const MESSAGES = {
   InvalidToken: 'This link or code is used, too old, or none of ours.',
   ReauthenticationRequired: 'Please confirm first that it is you.',
   NotFound: 'There is nothing like that.',
-  EmailNotVerified: 'Please verify this address first.',
+  EmailNotVerified: 'Please verify your address first.',
   PrimaryEmailKept: 'The primary address cannot be removed. Please choose another one first.',
+  AlreadyEnabled: 'There is an authenticator app already.',
+  MfaNotEnabled: 'There is no second factor yet.',
+  MfaKept: 'Your account must have a second factor, and this is the last one.',
+  EnrollmentRefused: 'This cannot be set up here.',
+  PasskeyRejected: 'This passkey could not be added.',
   LastLoginMethod: 'Without this there would be no way to log in any more.',
 } as const;
 

@@ -7,6 +7,7 @@ import {
   reauthenticate,
 } from '../flows/reauthenticate.ts';
 import { builder } from './builder.ts';
+import { handledAnswers } from './factors.ts';
 import { signedIn } from './guard.ts';
 import {
   InvalidCodeType,
@@ -29,8 +30,12 @@ const ReauthenticationStartedType = builder.objectRef<ReauthenticationStarted>('
   fields: (t) => ({
     handle: t.exposeString('handle', { description: 'For reauthenticate, with the answer.' }),
     expiresAt: t.expose('expiresAt', { type: 'DateTime' }),
-    // There are no passkeys yet.
-    passkeyOptions: t.field({ type: 'JSONObject', nullable: true, resolve: () => null }),
+    passkeyOptions: t.field({
+      type: 'JSONObject',
+      nullable: true,
+      description: 'For navigator.credentials.get, for PASSKEY.',
+      resolve: ({ passkeyOptions }) => passkeyOptions && { ...passkeyOptions },
+    }),
   }),
 });
 
@@ -51,20 +56,11 @@ builder.mutationField('beginReauthentication', (t) =>
   }),
 );
 
-const PasskeyAnswer = builder.inputType('PasskeyAnswer', {
-  fields: (t) => ({
-    handle: t.string({ required: true }),
-    response: t.field({ type: 'JSONObject', required: true }),
-  }),
-});
-
 const ReauthenticateInput = builder.inputType('ReauthenticateInput', {
   isOneOf: true,
   fields: (t) => ({
     password: t.string(),
-    totp: t.string(),
-    recoveryCode: t.string(),
-    passkey: t.field({ type: PasskeyAnswer }),
+    ...handledAnswers(t),
     emailCode: t.field({ type: DeliveredCodeInput }),
   }),
 });

@@ -1,15 +1,20 @@
 import './account.ts';
 import './auth-config.ts';
+import './authenticators.ts';
 import './change-password.ts';
 import './change-pending-email.ts';
 import './continue-login.ts';
 import './delete-account.ts';
 import './issue-access-token.ts';
 import './log-in-with-code.ts';
+import './log-in-with-passkey.ts';
 import './log-in-with-password.ts';
 import './log-out.ts';
+import './manage-authenticators.ts';
 import './manage-emails.ts';
+import './manage-passkeys.ts';
 import './manage-phone.ts';
+import './manage-totp.ts';
 import './reauthenticate.ts';
 import './refresh-session.ts';
 import './replace-password.ts';
@@ -21,6 +26,7 @@ import './sign-up.ts';
 import './update-profile.ts';
 import './user.ts';
 import './verify-email.ts';
+import './verify-mfa.ts';
 import './verify-phone.ts';
 import { builder } from './builder.ts';
 

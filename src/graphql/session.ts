@@ -1,3 +1,4 @@
+import { factorNames } from '../factors/index.ts';
 import { freshUntil } from '../flows/shared/freshness.ts';
 import type { SignedIn } from '../flows/shared/outcomes.ts';
 import { builder } from './builder.ts';
@@ -18,7 +19,7 @@ export const CredentialKind = builder.enumType('CredentialKind', {
 });
 
 const AuthenticationMethodKind = builder.enumType('AuthenticationMethodKind', {
-  values: ['PASSWORD', 'CODE', 'LINK', 'PASSKEY', 'PROVIDER', 'TOTP', 'RECOVERY_CODE', 'PASSWORD_RESET'] as const,
+  values: ['PASSWORD', 'CODE', 'LINK', 'PROVIDER', 'PASSWORD_RESET', ...factorNames] as const,
 });
 
 const AuthenticationMethod = builder.objectRef<Method>('AuthenticationMethod').implement({

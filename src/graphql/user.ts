@@ -1,3 +1,4 @@
+import { hasMfa } from '../factors/index.ts';
 import { lastLoginAt, sessionsOf } from '../flows/read-session.ts';
 import type { SignedIn } from '../flows/shared/outcomes.ts';
 import { localPartOf } from '../lib/email-address.ts';
@@ -36,8 +37,9 @@ export const UserType = builder.objectRef<User>('User').implement({
       resolve: async (user, _args, { app }) =>
         (await sessionsOf(app, user)).map((session) => ({ ...session, current: session.id === user.currentSessionId })),
     }),
-    hasMfa: t.exposeBoolean('hasMfa', {
+    hasMfa: t.boolean({
       description: 'True once this person has a second factor: an authenticator app or a passkey used as one.',
+      resolve: ({ factors }) => hasMfa(factors),
     }),
   }),
 });

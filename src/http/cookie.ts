@@ -1,5 +1,5 @@
-/** The cookie of a session: its name and attributes follow from whether the gateway is reached over https. */
-export interface SessionCookieFormat {
+/** A cookie: its name and attributes follow from whether the gateway is reached over https. */
+export interface CookieFormat {
   readonly name: string;
   set(token: string, expiresAt: Date): string;
   clear(): string;
@@ -7,11 +7,11 @@ export interface SessionCookieFormat {
 
 /**
  * `__Host-` (RFC 6265bis §4.1.3.2) makes the browser itself refuse the cookie from any other host or over plain http.
- * It cannot be used without TLS, so development over http has a name of its own.
+ * It cannot be used without TLS, so development over http has the name without it.
  */
-export function sessionCookieFormat(publicUrl: string): SessionCookieFormat {
+export function cookieFormat(plainName: string, publicUrl: string): CookieFormat {
   const secure = publicUrl.startsWith('https://');
-  const name = secure ? '__Host-postern' : 'postern';
+  const name = secure ? `__Host-${plainName}` : plainName;
   const attributes = `; Path=/; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`;
   return {
     name,

@@ -34,11 +34,21 @@ function bearer(value: string): PresentedCredential[] {
 }
 
 function cookies(header: string, name: string): PresentedCredential[] {
-  return header.split(';').flatMap((pair): PresentedCredential[] => {
+  return valuesOf(header, name).map((value) => ({ from: 'cookie', value }));
+}
+
+/** The value of a cookie that is no credential; null if there is none, or more than one. */
+export function cookieValue({ headers }: IncomingMessage, name: string): string | null {
+  const values = valuesOf(headers.cookie ?? '', name);
+  return values.length === 1 ? (values[0] ?? null) : null;
+}
+
+function valuesOf(header: string, name: string): string[] {
+  return header.split(';').flatMap((pair) => {
     const separator = pair.indexOf('=');
     if (separator < 0 || trim(pair.slice(0, separator)) !== name) return [];
     const value = trim(pair.slice(separator + 1));
-    return value ? [{ from: 'cookie', value }] : [];
+    return value ? [value] : [];
   });
 }
 

@@ -6,8 +6,8 @@ import { createGraphQLServer } from '../graphql/server.ts';
 import { clientAddress } from '../lib/client-address.ts';
 import { acceptedMediaType } from './accept.ts';
 import { readJson } from './body.ts';
-import { type SessionCookieFormat, sessionCookieFormat } from './cookie.ts';
-import { presentedCredential, TOO_MANY_CREDENTIALS } from './credentials.ts';
+import { type CookieFormat, cookieFormat } from './cookie.ts';
+import { cookieValue, presentedCredential, TOO_MANY_CREDENTIALS } from './credentials.ts';
 import { corsHeaders, isAllowedOrigin, PREFLIGHT_HEADERS } from './origin.ts';
 import { readParameters, readUrlParameters } from './parameters.ts';
 import { type Head, sendJson } from './reply.ts';
@@ -33,7 +33,10 @@ const MAX_USER_AGENT = 256;
 export function createGraphQLHandler(app: App): GraphQLHandler {
   const { config } = app;
   const answerGraphQL = createGraphQLServer(app);
-  const cookie = sessionCookieFormat(config.publicUrl);
+  const cookies = {
+    session: cookieFormat('postern', config.publicUrl),
+    device: cookieFormat('postern-device', config.publicUrl),
+  };
 
   return async (request, response, requestId, head) => {
     const { headers, method = '' } = request;
@@ -57,26 +60,35 @@ export function createGraphQLHandler(app: App): GraphQLHandler {
     const parameters = body ? readParameters(body.value) : readUrlParameters(request.url ?? '');
     if (!parameters) return refuse(400, `The ${body ? 'body' : 'URL'} is not a GraphQL request.`);
 
-    const credential = presentedCredential(request, cookie.name);
+    const credential = presentedCredential(request, cookies.session.name);
     if (credential === TOO_MANY_CREDENTIALS) return refuse(400, 'The request carries more than one credential.');
     const viewer = await authenticate(app, credential);
     const client = {
       ipAddress: clientAddress(request.socket.remoteAddress ?? '', forwardedFor(request), config.trustedProxies),
       userAgent: headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null,
     };
-    const answer = answerOf(head, cookie, credential?.from === 'cookie');
-    const context = { app, requestId, caller: { viewer, client }, answer };
+    const answer = answerOf(head, cookies, credential?.from === 'cookie');
+    const trustedDeviceToken = cookieValue(request, cookies.device.name);
+    const context = { app, requestId, caller: { viewer, client, trustedDeviceToken }, answer };
     const answered = await answerGraphQL(parameters, { method, mediaType }, context);
     if (answered.status === 405) head.push('Allow', 'POST');
     sendJson(response, answered.status, head, answered.body, mediaType);
   };
 }
 
-function answerOf(head: Head, cookie: SessionCookieFormat, cameWithCookie: boolean): Answer {
+interface Cookies {
+  readonly session: CookieFormat;
+  readonly device: CookieFormat;
+}
+
+function answerOf(head: Head, { session: cookie, device }: Cookies, cameWithCookie: boolean): Answer {
   return {
     cookieName: cookie.name,
-    holdSession(issued) {
-      if (issued.kind === 'SessionCookie') head.push('Set-Cookie', cookie.set(issued.token, issued.expiresAt));
+    holdSession(issued, trustedDevice) {
+      if (issued.kind === 'SessionCookie') {
+        head.push('Set-Cookie', cookie.set(issued.token, issued.expiresAt));
+        if (trustedDevice) head.push('Set-Cookie', device.set(trustedDevice.token, trustedDevice.expiresAt));
+      }
       // The session of the cookie was replaced; sent beside the new token it would make two credentials.
       else if (cameWithCookie) head.push('Set-Cookie', cookie.clear());
     },
