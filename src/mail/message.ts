@@ -31,7 +31,15 @@ export interface Notice {
     | 'PRIMARY_EMAIL_CHANGED'
     | 'PHONE_CHANGED'
     | 'PHONE_REMOVED'
-    | 'USERNAME_CHANGED';
+    | 'USERNAME_CHANGED'
+    | 'MFA_ENABLED'
+    | 'MFA_DISABLED'
+    | 'AUTHENTICATOR_ADDED'
+    | 'AUTHENTICATOR_REMOVED'
+    | 'AUTHENTICATOR_DISABLED'
+    | 'PASSKEY_COPIED'
+    | 'RECOVERY_CODE_USED'
+    | 'RECOVERY_CODES_GENERATED';
   /** ISO 8601. */
   readonly at: string;
   readonly ipAddress: string | null;

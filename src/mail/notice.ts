@@ -66,6 +66,45 @@ const WORDING: Readonly<Record<Notice['change'], Wording>> = {
     happened: (product, username) =>
       `The username of your account at ${product} ${username ? `is now ${username}` : 'was removed'}.`,
   },
+  MFA_ENABLED: {
+    subject: 'Your account has a second factor now',
+    happened: (product, factor) =>
+      `Logging in to your account at ${product} now asks for a second factor: ${factor ?? 'one'} was added. All other devices were logged out.`,
+  },
+  MFA_DISABLED: {
+    subject: 'Your account has no second factor any more',
+    happened: (product, factor) =>
+      `The last second factor of your account at ${product} was removed: ${factor ?? 'it'}. Logging in does not ask for one any more.`,
+  },
+  AUTHENTICATOR_ADDED: {
+    subject: 'Way to log in added to your account',
+    happened: (product, factor) => `Your account at ${product} got another second factor: ${factor ?? 'one'}.`,
+  },
+  AUTHENTICATOR_REMOVED: {
+    subject: 'Way to log in removed from your account',
+    happened: (product, factor) =>
+      `A second factor was removed from your account at ${product}: ${factor ?? 'one'}. All other devices were logged out.`,
+  },
+  AUTHENTICATOR_DISABLED: {
+    subject: 'A second factor of your account was blocked',
+    happened: (product, factor) =>
+      `There were too many wrong answers for a second factor of your account at ${product}: ${factor ?? 'one'}. It is blocked until one of your recovery codes is used. Whoever tried got past your password, or another first step.`,
+  },
+  PASSKEY_COPIED: {
+    subject: 'A passkey of your account was refused',
+    happened: (product) =>
+      `A passkey of your account at ${product} was refused, because it had signed less often than before: there may be a copy of it. Remove it if you do not know why.`,
+  },
+  RECOVERY_CODE_USED: {
+    subject: 'A recovery code of your account was used',
+    happened: (product, unused) =>
+      `A recovery code of your account at ${product} was used${unused ? `; ${unused} are left` : ''}.`,
+  },
+  RECOVERY_CODES_GENERATED: {
+    subject: 'Your recovery codes were replaced',
+    happened: (product) =>
+      `New recovery codes were made for your account at ${product}. The old ones do not work any more.`,
+  },
 };
 
 function named(what: string, which: string | null, without: string): string {

@@ -56,6 +56,25 @@ function toldOf(event: AuthEvent): Told | null {
       return event.username === null
         ? { change: 'USERNAME_CHANGED' }
         : { change: 'USERNAME_CHANGED', subject: event.username };
+    case 'AuthenticatorAdded':
+      return { change: event.first ? 'MFA_ENABLED' : 'AUTHENTICATOR_ADDED', subject: factorInWords(event) };
+    case 'AuthenticatorRemoved':
+      return { change: event.last ? 'MFA_DISABLED' : 'AUTHENTICATOR_REMOVED', subject: factorInWords(event) };
+    case 'AuthenticatorDisabled':
+      return { change: 'AUTHENTICATOR_DISABLED', subject: factorInWords(event) };
+    case 'PasskeyCounterRegressed':
+      return { change: 'PASSKEY_COPIED' };
+    case 'RecoveryCodeUsed':
+      return { change: 'RECOVERY_CODE_USED', subject: String(event.unused) };
+    case 'RecoveryCodesGenerated':
+      return { change: 'RECOVERY_CODES_GENERATED' };
+    // Told with the factor that did it.
+    case 'MfaEnabled':
+    case 'MfaDisabled':
+    case 'SecondFactorUsed':
+    case 'PasskeyRenamed':
+    case 'DeviceTrusted':
+    case 'TrustedDevicesForgotten':
     case 'SignedUp':
     case 'SignUpRepeated':
     case 'LoginFailed':
@@ -69,4 +88,15 @@ function toldOf(event: AuthEvent): Told | null {
     case 'MessageNotDelivered':
       return null;
   }
+}
+
+const FACTORS: Readonly<Record<string, string>> = {
+  TOTP: 'an authenticator app',
+  PASSKEY: 'a passkey',
+  RECOVERY_CODE: 'the recovery codes',
+};
+
+function factorInWords({ factor, name }: { readonly factor: string; readonly name?: string | null }): string {
+  const kind = FACTORS[factor] ?? 'another factor';
+  return name ? `${kind}, “${name}”` : kind;
 }
