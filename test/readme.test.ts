@@ -35,6 +35,8 @@ const EXPECTED = [
   ['CodeSent', 'EmailVerified', undefined, 'EmailsChanged', 'EmailsChanged'],
   ['ProfileUpdated', 'PasswordChanged'],
   ['Reauthenticated'],
+  ['TotpStarted', 'TotpEnabled'],
+  ['MfaRequired', 'LoggedIn'],
   ['AccountDeleted'],
 ];
 

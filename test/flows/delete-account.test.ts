@@ -74,8 +74,9 @@ describe('deleteAccount', () => {
     await client.send(REQUEST_LOGIN_CODE, { input: { email: person.email } });
     // What was started under the same address when it was nobody's, or by those for whom it only looks like something.
     await gateway.sql(
-      `INSERT INTO pending_logins (id, token_hash, purpose, credential, methods, email, created_at, expires_at)
-       VALUES (gen_random_uuid(), 'x', 'SIGN_UP', 'COOKIE', '[]', $1, now(), now() + interval '1 hour')`,
+      `INSERT INTO pending_logins (id, token_hash, purpose, credential, methods, email, passkey_challenge,
+         passkey_challenge_expires_at, created_at, expires_at)
+       VALUES (gen_random_uuid(), 'x', 'SIGN_UP', 'COOKIE', '[]', $1, 'x', now(), now(), now() + interval '1 hour')`,
       [person.email],
     );
     await gateway.sql(

@@ -64,7 +64,7 @@ describe('currentUser', () => {
   test('has no factor with recovery codes alone', async () => {
     const held = await signUp(gateway.client(), newPerson());
     await gateway.sql(
-      "INSERT INTO authenticators (id, user_id, kind, data, created_at) VALUES (gen_random_uuid(), $1, 'RECOVERY_CODES', '{}', now())",
+      "INSERT INTO authenticators (id, user_id, kind, data, created_at) VALUES (gen_random_uuid(), $1, 'RECOVERY_CODE', '{}', now())",
       [held.userId],
     );
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -192,7 +192,7 @@ describe('authConfig', () => {
       loginIdentifiers: ['EMAIL'],
       emailVerification: 'NONE',
       loginCodes: true,
-      passkeyLogin: false,
+      passkeyLogin: true,
       passkeySignUp: false,
       passwordMinLength: 8,
     });

@@ -49,9 +49,10 @@ beforeAll(async () => {
   await gateway.sql(`INSERT INTO refresh_tokens (id, session_id, token_hash, created_at, expires_at)
     SELECT gen_random_uuid(), id, sha256(id::text::bytea), now(), now() + interval '1 day' FROM sessions`);
   await gateway.sql(`INSERT INTO pending_logins
-      (id, token_hash, purpose, user_id, credential, methods, stage, email, created_at, expires_at)
+      (id, token_hash, purpose, user_id, credential, methods, stage, passkey_challenge,
+      passkey_challenge_expires_at, email, created_at, expires_at)
     SELECT gen_random_uuid(), sha256(id::text::bytea), 'PASSWORD', CASE WHEN random() < 0.5 THEN id END, 'JWT', '[]',
-      'verifyEmail', username || '@large.example', now(), now() + interval '1 day' FROM users`);
+      'verifyEmail', '\\x00', now(), username || '@large.example', now(), now() + interval '1 day' FROM users`);
   await gateway.sql(`INSERT INTO challenges (id, purpose, handle_hash, user_id, channel, destination, code_hash, link_hash,
       created_at, resend_at, code_expires_at, link_expires_at)
     SELECT gen_random_uuid(), 'LOGIN_CODE', sha256(id::text::bytea), CASE WHEN random() < 0.5 THEN id END, 'EMAIL',

@@ -784,6 +784,7 @@ describe('S15 L09 a login that is still asked something', () => {
   const caller = (): Caller => ({
     viewer: { kind: 'anonymous', reason: 'NO_CREDENTIAL' },
     client: { ipAddress: newAddress(), userAgent: null },
+    trustedDeviceToken: null,
   });
 
   /** A person whose second login is stopped by the stage. */

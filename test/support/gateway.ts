@@ -54,6 +54,9 @@ const TEST_SETTINGS: Environment = {
   POSTERN_LOG_LEVEL: 'info',
 };
 
+/** What the software authenticator of the tests says by itself. */
+const OWN_PASSKEYS: Environment = { POSTERN_PASSKEY_ORIGINS: 'http://localhost:4000' };
+
 /** Starts a gateway as `npm start` would, with cheap hashing and a clock that stands still. Stop it after the tests. */
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
   const database = await createDatabase(inject('templateUrl'));
@@ -63,7 +66,13 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
 async function open(database: TestDatabase, options: GatewayOptions, clock: TestClock, owner = true): Promise<Gateway> {
   const { env = {}, clock: chosen = clock, sms = false, hooks, ...parts } = options;
   const server: HttpServer = await listen('127.0.0.1', 0);
-  const config = loadConfig({ ...TEST_SETTINGS, ...env, DATABASE_URL: database.url, PORT: String(server.port) });
+  const config = loadConfig({
+    ...TEST_SETTINGS,
+    ...(env.POSTERN_PUBLIC_URL || env.POSTERN_FRONTEND_URL ? {} : OWN_PASSKEYS),
+    ...env,
+    DATABASE_URL: database.url,
+    PORT: String(server.port),
+  });
   const logs: string[] = [];
   const log = createLogger(config.logLevel, { write: (line) => logs.push(line) });
   const now = chosen === 'real' ? Object.assign(() => new Date(), { advance: () => undefined }) : chosen;

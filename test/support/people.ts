@@ -33,6 +33,8 @@ const LOGIN_STEP = `
   ... on EmailVerificationRequired { email resendAvailableAt }
   ... on PhoneVerificationRequired { phone resendAvailableAt }
   ... on PasswordChangeRequired { reason }
+  ... on MfaRequired { factors passkeyOptions canTrustDevice }
+  ... on MfaEnrollmentRequired { factors }
   ... on InvalidInput { issues { path code message } }
   ... on PasswordRejected { reasons }
   ... on RateLimited { retryAfter }
@@ -45,13 +47,14 @@ export const LOG_IN = `mutation LogIn($input: LogInWithPasswordInput!) {
 export const CONTINUE_LOGIN = `mutation Continue($input: ContinueLoginInput!) {
   continueLogin(input: $input) { ${LOGIN_STEP.replace(/\.\.\. on (PasswordRejected|InvalidInput) [^\n]*/g, '')} }
 }`;
-const WITHOUT_INPUT = LOGIN_STEP.replace(/\.\.\. on (PasswordRejected|InvalidInput) [^\n]*/g, '');
+/** What is selected of a step where nothing was typed that could be wrong. */
+export const STEP = LOGIN_STEP.replace(/\.\.\. on (PasswordRejected|InvalidInput) [^\n]*/g, '');
 export const VERIFY_EMAIL = `mutation VerifyEmail($input: VerifyEmailInput!) {
-  verifyEmail(input: $input) { ${WITHOUT_INPUT} ... on EmailVerified { email } ... on InvalidCode { attemptsLeft } }
+  verifyEmail(input: $input) { ${STEP} ... on EmailVerified { email } ... on InvalidCode { attemptsLeft } }
 }`;
 export const VERIFY_PHONE = `mutation VerifyPhone($input: VerifyPhoneInput!) {
   verifyPhone(input: $input) {
-    ${WITHOUT_INPUT} ... on PhoneVerified { verified: phone { number verified } } ... on InvalidCode { attemptsLeft }
+    ${STEP} ... on PhoneVerified { verified: phone { number verified } } ... on InvalidCode { attemptsLeft }
   }
 }`;
 export const REQUEST_LOGIN_CODE = `mutation RequestLoginCode($input: RequestLoginCodeInput!) {
@@ -63,7 +66,7 @@ export const REQUEST_LOGIN_CODE = `mutation RequestLoginCode($input: RequestLogi
   }
 }`;
 export const LOG_IN_WITH_CODE = `mutation LogInWithCode($input: LogInWithCodeInput!) {
-  logInWithCode(input: $input) { ${WITHOUT_INPUT} ... on InvalidCode { attemptsLeft } }
+  logInWithCode(input: $input) { ${STEP} ... on InvalidCode { attemptsLeft } }
 }`;
 export const CHANGE_PENDING_EMAIL = `mutation ChangePendingEmail($input: ChangePendingEmailInput!) {
   changePendingEmail(input: $input) {
