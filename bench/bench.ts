@@ -25,6 +25,8 @@ export interface Bench extends BenchOptions {
   readonly mailServer: MailServer;
   /** People with an account, a session token and a JWT. */
   readonly people: Person[];
+  /** People with an account, a session token and a verified address. */
+  readonly verified: Person[];
   /** Sends load. */
   readonly load: Partner<Load, LoadResult>;
   /** Sends other load at the same time. */
@@ -60,6 +62,7 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
     gateway,
     mailServer,
     people: [],
+    verified: [],
     load,
     probe,
     raw,

@@ -9,6 +9,7 @@ import { measureFlood } from './measures/flood.ts';
 import { measureFootprint } from './measures/footprint.ts';
 import { measureLogins } from './measures/logins.ts';
 import { measureMails } from './measures/mails.ts';
+import { measureSecondFactors } from './measures/second-factors.ts';
 import { measureStatements } from './measures/statements.ts';
 import { measureRefreshes, measureSignUps } from './measures/tokens.ts';
 import { RESULTS, type Row, toText, writeReadme, writeResults } from './report.ts';
@@ -49,6 +50,7 @@ try {
     await take(measureRefreshes);
     await take(measureLogins);
     await take(measureMails);
+    await take(measureSecondFactors);
     await take(measureCurrentUser);
     await take(measureStatements);
     const { loginsPerSecond: logins, verificationsPerSecond: verifications } = figures;

@@ -1,3 +1,4 @@
+import { generateSync } from 'otplib';
 import { type Reply, writeRequest } from './http-client.ts';
 
 /** Somebody with an account, and what they hold. */
@@ -12,6 +13,8 @@ export interface Person {
   /** Of a login that awaits a code. */
   readonly loginToken?: string;
   readonly code?: string;
+  /** Of an authenticator app, base32. */
+  readonly totpSecret?: string;
 }
 
 /** What is asked for, and by whom. Each request is somebody else's, in turn. */
@@ -21,6 +24,8 @@ export type Work =
   | { readonly kind: 'signUp'; readonly people: readonly Person[] }
   | { readonly kind: 'requestCode'; readonly people: readonly Person[] }
   | { readonly kind: 'logInWithCode'; readonly people: readonly Person[] }
+  | { readonly kind: 'verifyEmail'; readonly people: readonly Person[] }
+  | { readonly kind: 'verifyMfa'; readonly people: readonly Person[] }
   | { readonly kind: 'refresh'; readonly people: readonly Person[] }
   | { readonly kind: 'logOut'; readonly people: readonly Person[] };
 
@@ -46,6 +51,8 @@ const SIGN_UP = `mutation ($input: SignUpInput!) { signUp(input: $input) { ${STE
 const REQUEST_CODE = `mutation ($input: RequestLoginCodeInput!) { requestLoginCode(input: $input) {
   __typename ... on PendingLogin { loginToken } } }`;
 const LOG_IN_WITH_CODE = `mutation ($input: LogInWithCodeInput!) { logInWithCode(input: $input) { ${STEP} } }`;
+const VERIFY_EMAIL = `mutation ($input: VerifyEmailInput!) { verifyEmail(input: $input) { ${STEP} } }`;
+const VERIFY_MFA = `mutation ($input: VerifyMfaInput!) { verifyMfa(input: $input) { ${STEP} } }`;
 const REFRESH = `mutation ($input: RefreshSessionInput!) { refreshSession(input: $input) {
   __typename ... on SessionTokensRefreshed { credential { accessToken refreshToken } } } }`;
 const LOG_OUT = 'mutation { logOut { __typename } }';
@@ -79,9 +86,17 @@ export function errandsFor(work: Work): Errands {
       writeAs(address, { query: REQUEST_CODE, variables: { input: { email } } });
     return once(people, ask, learn);
   }
-  if (work.kind === 'logInWithCode') {
+  if (work.kind === 'logInWithCode' || work.kind === 'verifyEmail') {
+    const query = work.kind === 'verifyEmail' ? VERIFY_EMAIL : LOG_IN_WITH_CODE;
     const answer = ({ address, loginToken: handle, code }: Person) =>
-      writeAs(address, { query: LOG_IN_WITH_CODE, variables: { input: { proof: { code: { handle, code } } } } });
+      writeAs(address, { query, variables: { input: { proof: { code: { handle, code } } } } });
+    return once(people, answer, learn);
+  }
+  if (work.kind === 'verifyMfa') {
+    const answer = ({ address, loginToken, totpSecret: secret = '' }: Person) => {
+      const proof = { totp: generateSync({ secret }) };
+      return writeAs(address, { query: VERIFY_MFA, variables: { input: { loginToken, proof } } });
+    };
     return once(people, answer, learn);
   }
   const query = work.kind === 'signUp' ? SIGN_UP : LOG_IN;

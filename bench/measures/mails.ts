@@ -7,6 +7,8 @@ import { perSecond } from '../report.ts';
 
 const CONNECTIONS = 8;
 const ARRIVE_WITHIN_MS = 60_000;
+/** People whom other measures may ask for a verified address. */
+const VERIFIED = 300;
 
 /**
  * What mails belong to: sign-ups that wait for a code, and logins by code, from the request to the session. A gateway of
@@ -35,6 +37,10 @@ export const measureMails: Measure = async (bench) => {
     );
     const asked = signUps.people.filter(({ loginToken }) => loginToken).length;
     await until(() => mailServer.mails - before >= asked);
+    const awaited = signUps.people.filter(({ loginToken }) => loginToken).slice(0, Math.round(VERIFIED * pace));
+    const codes = awaited.map((person): Person => ({ ...person, code: mailServer.codeOf(person.email) ?? '' }));
+    const verified = only(await ask({ kind: 'verifyEmail', people: codes }, codes.length), 'LoggedIn');
+    bench.verified.push(...verified.people);
 
     // People of their own: whoever first proves a mailbox by a code ends the sessions of before.
     const some = makePeople(Math.round(400 * pace), 'coded');

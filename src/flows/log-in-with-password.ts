@@ -16,6 +16,7 @@ import {
   type RateLimited,
   rateLimited,
 } from './shared/outcomes.ts';
+import { BUSY_RETRY_SECONDS } from './shared/password.ts';
 
 export interface LogInWithPasswordInput extends NamedPerson {
   readonly password: string;
@@ -25,9 +26,6 @@ export interface LogInWithPasswordInput extends NamedPerson {
 }
 
 export type LogInWithPasswordResult = LoginStep | InvalidCredentials | InvalidInput | RateLimited;
-
-/** Seconds after which a server that is busy with hashing is worth asking again. */
-const BUSY_RETRY_SECONDS = 1;
 
 /**
  * Logs somebody in who knows the password of an account.

@@ -22,6 +22,7 @@ import {
   type RateLimited,
   rateLimited,
 } from './shared/outcomes.ts';
+import { BUSY_RETRY_SECONDS } from './shared/password.ts';
 
 export interface SignUpInput extends NamedPerson {
   readonly password?: string | null | undefined;
@@ -34,8 +35,6 @@ export interface SignUpClosed {
 }
 
 export type SignUpResult = LoginStep | SignUpClosed | PasswordRejected | InvalidInput | RateLimited;
-
-const BUSY_RETRY_SECONDS = 1;
 
 /**
  * Makes an account for somebody new and logs them in, as far as their login asks nothing more.

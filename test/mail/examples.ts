@@ -54,6 +54,14 @@ export const CHANGES: readonly Notice['change'][] = [
   'PHONE_CHANGED',
   'PHONE_REMOVED',
   'USERNAME_CHANGED',
+  'MFA_ENABLED',
+  'MFA_DISABLED',
+  'AUTHENTICATOR_ADDED',
+  'AUTHENTICATOR_REMOVED',
+  'AUTHENTICATOR_DISABLED',
+  'PASSKEY_COPIED',
+  'RECOVERY_CODE_USED',
+  'RECOVERY_CODES_GENERATED',
 ];
 
 /** Text of somebody who wants to write more into a mail than a value. */

@@ -17,6 +17,12 @@ const about = (change: Notice['change'], subject?: string): Notice => ({
   ...(subject === undefined ? {} : { subject }),
 });
 
+const [TOTP, PASSKEY] = [
+  { userId, authenticatorId: 'f', factor: 'TOTP', name: null },
+  { userId, authenticatorId: 'f', factor: 'PASSKEY', name: 'Phone' },
+] as const;
+const [AN_APP, A_PASSKEY] = ['an authenticator app', 'a passkey, “Phone”'];
+
 const login = { kind: 'LoggedIn', userId, sessionId: 's', methods: [] } as const;
 
 const NOTICED: readonly (readonly [AuthEvent, Notice])[] = [
@@ -32,6 +38,17 @@ const NOTICED: readonly (readonly [AuthEvent, Notice])[] = [
   [{ kind: 'PhoneRemoved', userId, number: PHONE }, about('PHONE_REMOVED', PHONE)],
   [{ kind: 'UsernameChanged', userId, username: 'countess' }, about('USERNAME_CHANGED', 'countess')],
   [{ kind: 'UsernameChanged', userId, username: null }, about('USERNAME_CHANGED')],
+  [{ kind: 'AuthenticatorAdded', ...TOTP, first: true }, about('MFA_ENABLED', AN_APP)],
+  [{ kind: 'AuthenticatorAdded', ...PASSKEY, first: false }, about('AUTHENTICATOR_ADDED', A_PASSKEY)],
+  [{ kind: 'AuthenticatorRemoved', ...PASSKEY, last: false }, about('AUTHENTICATOR_REMOVED', A_PASSKEY)],
+  [{ kind: 'AuthenticatorRemoved', ...TOTP, last: true }, about('MFA_DISABLED', AN_APP)],
+  [
+    { kind: 'AuthenticatorDisabled', userId, authenticatorId: 'f', factor: 'TOTP' },
+    about('AUTHENTICATOR_DISABLED', AN_APP),
+  ],
+  [{ kind: 'PasskeyCounterRegressed', userId, authenticatorId: 'f' }, about('PASSKEY_COPIED')],
+  [{ kind: 'RecoveryCodeUsed', userId, unused: 3 }, about('RECOVERY_CODE_USED', '3')],
+  [{ kind: 'RecoveryCodesGenerated', userId }, about('RECOVERY_CODES_GENERATED')],
 ];
 
 describe('a change of an account', () => {
@@ -71,6 +88,11 @@ describe('a change of an account', () => {
     { kind: 'EmailVerified', userId, address: NEW },
     { kind: 'ProfileUpdated', userId },
     { kind: 'AccountDeleted', userId },
+    { kind: 'MfaEnabled', userId },
+    { kind: 'MfaDisabled', userId },
+    { kind: 'SecondFactorUsed', userId, authenticatorId: 'f', factor: 'TOTP' },
+    { kind: 'DeviceTrusted', userId },
+    { kind: 'TrustedDevicesForgotten', userId, count: 2 },
     { kind: 'MessageNotDelivered', userId, message: 'SecurityNotice' },
   ])('is not what $kind is', (event) => {
     expect(noticesOf(event, source)).toEqual([]);
@@ -117,6 +139,12 @@ test.each([
   'PHONE_CHANGED',
   'PHONE_REMOVED',
   'USERNAME_CHANGED',
+  'MFA_ENABLED',
+  'MFA_DISABLED',
+  'AUTHENTICATOR_ADDED',
+  'AUTHENTICATOR_REMOVED',
+  'AUTHENTICATOR_DISABLED',
+  'RECOVERY_CODE_USED',
 ] as const)('the notice of %s names what it is about', (change) => {
   const { text, html } = renderMail({ mail: 'SecurityNotice', data: { ...NOTICE, change } }, ACME);
   for (const body of [text, shown(html)]) expect(body).toContain('ada@analytical.example');

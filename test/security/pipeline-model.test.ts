@@ -8,8 +8,8 @@ import {
   SET_PRIMARY_EMAIL,
   UPDATE_PROFILE,
 } from '../support/account.ts';
-import type { Answer, GraphQLClient } from '../support/client.ts';
-import { type Gateway, startGateway } from '../support/gateway.ts';
+import { FACTOR_MOVES } from '../support/factor-moves.ts';
+import { startGateway } from '../support/gateway.ts';
 import {
   BEGIN_REAUTHENTICATION,
   CHANGE_PASSWORD,
@@ -21,7 +21,6 @@ import {
 import {
   CHANGE_PENDING_EMAIL,
   CONTINUE_LOGIN,
-  CURRENT_USER,
   LOG_IN,
   LOG_IN_WITH_CODE,
   LOG_OUT,
@@ -30,7 +29,19 @@ import {
   SIGN_UP,
   VERIFY_EMAIL,
 } from '../support/people.ts';
-import { type ModelClient, Pipeline, type PipelineSettings, type Purpose } from '../support/pipeline.ts';
+import type { ModelClient, PipelineSettings, Purpose } from '../support/pipeline.ts';
+import {
+  addressOf,
+  type Choice,
+  clientOf,
+  codeFor,
+  handleOf,
+  holderOf,
+  type Move,
+  Play,
+  passwordOf,
+  pickFrom,
+} from '../support/play.ts';
 
 const PENDING_LOGIN = `query Pending($loginToken: String!) { pendingLogin(loginToken: $loginToken) {
   __typename ... on PendingLogin { loginToken }
@@ -38,169 +49,6 @@ const PENDING_LOGIN = `query Pending($loginToken: String!) { pendingLogin(loginT
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
-
-/** What stands in the way. Whoever gets one of these has changed nothing. */
-const REFUSALS = new Set([
-  'InvalidCode',
-  'InvalidCredentials',
-  'InvalidInput',
-  'InvalidToken',
-  'LoginExpired',
-  'NotFound',
-  'EmailNotVerified',
-  'PasswordRejected',
-  'PrimaryEmailKept',
-  'RateLimited',
-  'ReauthenticationRequired',
-  'Unauthenticated',
-]);
-
-/** All that a refused call must leave as it was: all but counters, the time of last use, and what was used up. */
-const STATE = `SELECT md5(concat_ws('#',
-  (SELECT string_agg(concat_ws('|', id, name, username, disabled_at), ',' ORDER BY id) FROM users),
-  (SELECT string_agg(concat_ws('|', id, user_id, address, is_primary, verified_at), ',' ORDER BY id) FROM emails),
-  (SELECT string_agg(t::text, ',' ORDER BY user_id) FROM phones t),
-  (SELECT string_agg(concat_ws('|', user_id, hash, changed_at, replace_reason), ',' ORDER BY user_id) FROM passwords),
-  (SELECT string_agg(concat_ws('|', id, user_id, token_hash, methods, expires_at, ended_at, end_reason), ',' ORDER BY id)
-    FROM sessions),
-  (SELECT string_agg(concat_ws('|', id, user_id, email, stage, methods, password_changed_at, completed_at), ',' ORDER BY id)
-    FROM pending_logins)
-)) AS digest`;
-
-/** What is done, by whom, and to which of the things there are: chosen by numbers, so that any run can be made smaller. */
-interface Choice {
-  readonly what: string;
-  readonly who: number;
-  readonly which: number;
-  readonly other: number;
-  readonly pick: number;
-}
-
-type Move = (play: Play, choice: Choice) => Promise<void>;
-
-/** One run: the model beside the gateway. */
-class Play {
-  readonly gateway: Gateway;
-  readonly model: Pipeline;
-  private read: number;
-  /** Of the state as it was last seen; null if it may have changed since. */
-  private digest: string | null = null;
-  private waited = false;
-  private readonly clients: readonly GraphQLClient[];
-
-  constructor(gateway: Gateway, settings: PipelineSettings, run: number) {
-    this.gateway = gateway;
-    this.model = new Pipeline(settings, run, () => gateway.clock().getTime());
-    this.clients = this.model.clients.map(() => gateway.client());
-    this.read = gateway.mails.all.length;
-  }
-
-  /** Sends an operation as a client, with its session if it has one, and compares with what the model says. */
-  async send(
-    client: ModelClient,
-    query: string,
-    variables: Record<string, unknown>,
-    expected: () => string,
-  ): Promise<Answer> {
-    const before = this.digest ?? (await this.readDigest());
-    const bare = this.clients[client.index] as GraphQLClient;
-    const answer = await (client.session ? bare.bearing(client.session.token) : bare).send(query, variables);
-    const { result } = answer;
-    const spent = this.model.spent;
-    const due = expected();
-    const called = `${/(?:mutation|query) (\w+)/.exec(query)?.[1]} by ${client.person}`;
-    if (result.__typename !== due) throw new Error(`${called}: ${due} was due, ${answer.text} came`);
-    // The last wrong try ends a login, as it should.
-    const refused = REFUSALS.has(due) && this.model.spent === spent;
-    this.digest = refused ? await this.readDigest() : null;
-    if (refused && this.digest !== before) throw new Error(`${called} was refused (${due}) and changed something`);
-    this.model.learn(client, answer);
-    return answer;
-  }
-
-  /** Changes something behind the gateway's back. */
-  async change(text: string, values: unknown[]): Promise<void> {
-    await this.gateway.sql(text, values);
-    this.digest = null;
-  }
-
-  /** Lets time pass. */
-  wait(milliseconds: number): void {
-    this.gateway.clock.advance(milliseconds);
-    this.waited = true;
-  }
-
-  /** Reads the mails that came of the last call, and compares everything that can be seen with the model. */
-  async settle(): Promise<void> {
-    if (this.model.awaitsMail) await this.gateway.mails.rest('');
-    const mails = this.gateway.mails.all.slice(this.read);
-    this.read += mails.length;
-    this.model.deliver(mails);
-    // Where nothing has changed, there is nothing new to see.
-    if (this.digest === null || this.waited) await this.compare();
-    this.waited = false;
-  }
-
-  private async compare(): Promise<void> {
-    const stored = await this.gateway.sql<{ row: string }>(
-      `SELECT concat_ws(' ', address, is_primary, verified_at IS NOT NULL) AS row FROM emails`,
-    );
-    const [has, should] = [stored.map(({ row }) => row).sort(), this.model.addresses()];
-    if (has.join() !== should.join()) throw new Error(`addresses are ${has.join()}, should be ${should.join()}`);
-    const [bare] = this.clients;
-    await Promise.all(
-      this.model.sessions.slice(-6).map(async (session) => {
-        const { result } = await (bare as GraphQLClient).bearing(session.token).send(CURRENT_USER);
-        const id = this.model.isAlive(session) ? session.account.id : null;
-        if (id === null ? result.__typename !== 'Unauthenticated' : result.id !== id) {
-          throw new Error(`a session should be ${id ?? 'over'}, and is ${JSON.stringify(result)}`);
-        }
-      }),
-    );
-  }
-
-  private async readDigest(): Promise<string> {
-    const [row] = await this.gateway.sql<{ digest: string }>(STATE);
-    return row?.digest ?? '';
-  }
-}
-
-const pickFrom = <T>(all: readonly T[], at: number, recent = 4): T | undefined =>
-  all.at(-1 - (at % Math.min(all.length || 1, recent)));
-const clientOf = ({ model }: Play, { who }: Choice) => model.clients[who % model.clients.length] as ModelClient;
-const passwordOf = (client: ModelClient, at: number) => client.passwords[at % client.passwords.length] as string;
-
-/** Mostly a client that is signed in, if there is one. */
-function holderOf(play: Play, choice: Choice): ModelClient {
-  const signedIn = play.model.clients.filter(({ session }) => session && play.model.isAlive(session));
-  return choice.pick < 9 ? (pickFrom(signedIn, choice.who) ?? clientOf(play, choice)) : clientOf(play, choice);
-}
-
-/** An address: mostly one whose mailbox is theirs. */
-function addressOf({ model }: Play, client: ModelClient, at: number): string {
-  const [own, all] = [model.names.filter((name) => model.reads(client, name)), model.names];
-  return (at < 8 ? own[at % own.length] : all[at % all.length]) as string;
-}
-
-/** A handle or login token of somebody: mostly of their own, and one that awaits this. */
-function handleOf(
-  { model }: Play,
-  client: ModelClient,
-  { which, pick }: Choice,
-  purposes: readonly (Purpose | null | undefined)[],
-): string {
-  const all = model.handles.filter(({ person }) => pick === 9 || person === client.person);
-  const awaiting = all.filter(({ handle }) => purposes.includes(model.awaits(handle)));
-  return pickFrom(pick < 8 && awaiting.length > 0 ? awaiting : all, which)?.handle ?? `pl_${'A'.repeat(43)}`;
-}
-
-/** A code that somebody types: mostly the right one if it came to a mailbox of theirs. */
-function codeFor({ model }: Play, client: ModelClient, handle: string, { pick, other }: Choice): string {
-  const readable = model.letters.filter(({ to }) => model.reads(client, to)).map(({ code }) => code);
-  const right = model.codeOf(handle);
-  if (pick < 7 && right && model.reads(client, right.to)) return right.code;
-  return pickFrom(readable, other, 8) || 'BBBB-BBBB';
-}
 
 function proofFor(play: Play, client: ModelClient, choice: Choice, purposes: readonly Purpose[]) {
   const { model } = play;
@@ -218,6 +66,7 @@ const VERIFYING: readonly Purpose[] = ['VERIFY_EMAIL', 'CONFIRM_EMAIL'];
 const ANY: readonly Purpose[] = [...VERIFYING, 'LOGIN_CODE', 'RESET_PASSWORD', 'REAUTHENTICATE'];
 
 const MOVES: Readonly<Record<string, Move>> = {
+  ...FACTOR_MOVES,
   async signUp(play, choice) {
     const client = clientOf(play, choice);
     const [email, password] = [addressOf(play, client, choice.which), passwordOf(client, choice.other)];
@@ -226,8 +75,9 @@ const MOVES: Readonly<Record<string, Move>> = {
   async logInWithPassword(play, choice) {
     const client = clientOf(play, choice);
     const [email, password] = [addressOf(play, client, choice.which), passwordOf(client, choice.other)];
-    await play.send(client, LOG_IN, { input: { email, password } }, () =>
-      play.model.logInWithPassword(client, email, password),
+    const device = pickFrom(play.model.devices, choice.pick)?.token || null;
+    await play.send(client, LOG_IN, { input: { email, password, trustedDeviceToken: device } }, () =>
+      play.model.logInWithPassword(client, email, password, device),
     );
   },
   async logInWithTheRightPassword(play, choice) {
@@ -235,8 +85,10 @@ const MOVES: Readonly<Record<string, Move>> = {
     const email = addressOf(play, client, choice.which);
     const known = client.passwords.find((each) => each === play.model.holderOf(email)?.password);
     const password = known ?? passwordOf(client, 0);
-    await play.send(client, LOG_IN, { input: { email, password } }, () =>
-      play.model.logInWithPassword(client, email, password),
+    const own = play.model.devices.filter(({ person }) => person === client.person);
+    const device = choice.pick < 4 ? pickFrom(own, choice.other)?.token || null : null;
+    await play.send(client, LOG_IN, { input: { email, password, trustedDeviceToken: device } }, () =>
+      play.model.logInWithPassword(client, email, password, device),
     );
   },
   async requestLoginCode(play, choice) {
@@ -384,7 +236,8 @@ const MOVES: Readonly<Record<string, Move>> = {
     const open = own.findLast(({ handle }) => handle.startsWith('pl_') && model.awaits(handle) !== undefined);
     const asks = open && model.awaits(open.handle);
     const likely = { ...choice, which: 0, other: 1, pick: 0 };
-    if (open && asks === null) return MOVES.replacePassword?.(play, { ...likely, other: choice.other });
+    const step = open && asks === null ? STEPS[model.standsAt(open.handle)?.stage ?? 'ready'] : undefined;
+    if (step) return MOVES[step]?.(play, { ...likely, other: choice.other });
     const letter = open && model.codeOf(open.handle);
     const readable = letter && model.reads(client, letter.to);
     if (readable) return MOVES[asks === 'LOGIN_CODE' ? 'logInWithCode' : 'verifyEmail']?.(play, likely);
@@ -406,6 +259,16 @@ const MOVES: Readonly<Record<string, Move>> = {
         play.gateway.clock.advance(SECOND);
         await MOVES[what]?.(play, { ...likely, who, which: what === 'requestLoginCode' ? choice.which % 8 : 0 });
       }
+    }
+  },
+  /** Somebody sets a second factor up if they can, and comes again with it. */
+  async comeProtected(play, choice) {
+    const likely = { ...choice, pick: choice.pick % 4 };
+    const whatever = ['goOn', 'goOn', 'setUpFactor', 'logInWithTheRightPassword', 'verifyMfa'];
+    for (const what of whatever) {
+      await MOVES[what]?.(play, likely);
+      await play.settle();
+      play.gateway.clock.advance(SECOND);
     }
   },
   async wait(play, { pick }) {
@@ -462,11 +325,23 @@ class Command implements fc.AsyncCommand<Play, Play> {
   }
 }
 
+/** What takes a login on that waits for no code. */
+const STEPS: Readonly<Record<string, string>> = {
+  secondFactor: 'verifyMfa',
+  replacePassword: 'replacePassword',
+  enrollFactor: 'setUpFactor',
+  ready: 'continueLogin',
+};
 /** Of little use as long as nobody is signed in. */
 const FOR_THE_SIGNED_IN: ReadonlySet<string> = new Set([
   'changePassword',
   'beginReauthentication',
   'reauthenticate',
+  'setUpFactor',
+  'removeAuthenticator',
+  'generateRecoveryCodes',
+  'forgetTrustedDevices',
+  'reauthenticateByFactor',
   'addEmail',
   'sendEmailVerification',
   'setPrimaryEmail',
@@ -485,6 +360,11 @@ const OFTEN = [
   'verifyEmail',
   'verifyEmail',
   'addEmail',
+  'comeProtected',
+  'comeProtected',
+  'verifyMfa',
+  'logInByPasskey',
+  'reauthenticateByFactor',
 ];
 const choices = fc.record({
   what: fc.constantFrom(...Object.keys(MOVES), ...OFTEN),
@@ -495,15 +375,13 @@ const choices = fc.record({
 });
 
 const RUNS = Number(process.env.POSTERN_TEST_RUNS ?? 6);
+const NOTHING: PipelineSettings = { mandatory: false, codes: false, logsInAfterReset: false, enforced: false };
 const WORLDS: Readonly<Record<string, PipelineSettings>> = {
-  'where addresses must be verified': { mandatory: true, codes: false, logsInAfterReset: false },
-  'where addresses may be verified': { mandatory: false, codes: false, logsInAfterReset: true },
-  'where a password needs a code beside it': { mandatory: true, codes: true, logsInAfterReset: true },
-  'where a password needs a code, and addresses may be verified': {
-    mandatory: false,
-    codes: true,
-    logsInAfterReset: false,
-  },
+  'where addresses must be verified': { ...NOTHING, mandatory: true },
+  'where addresses may be verified': { ...NOTHING, logsInAfterReset: true },
+  'where a password needs a code beside it': { ...NOTHING, mandatory: true, codes: true, logsInAfterReset: true },
+  'where a password needs a code, and addresses may be verified': { ...NOTHING, codes: true },
+  'where everybody must have a second factor': { ...NOTHING, mandatory: true, logsInAfterReset: true, enforced: true },
 };
 
 describe('whatever two people do in whatever order, each call does what a small model of the pipeline says', () => {
@@ -517,6 +395,7 @@ describe('whatever two people do in whatever order, each call does what a small 
           POSTERN_EMAIL_VERIFICATION: settings.mandatory ? 'mandatory' : 'optional',
           POSTERN_LOGIN_CODE_REQUIRED: settings.codes ? 'on' : 'off',
           POSTERN_LOG_IN_AFTER_PASSWORD_RESET: settings.logsInAfterReset ? 'on' : 'off',
+          POSTERN_MFA_REQUIRED: settings.enforced ? 'everyone' : 'off',
           POSTERN_SESSION_IDLE: '30d',
         },
       });

@@ -1,5 +1,6 @@
 import type { Answer } from './client.ts';
 import type { ReadMail } from './mails.ts';
+import { type Assertion, type FactorKind, HeldFactors, type ModelAnswer } from './pipeline-factors.ts';
 
 /** What the pipeline is configured to ask. */
 export interface PipelineSettings {
@@ -7,11 +8,14 @@ export interface PipelineSettings {
   /** A code is asked for after a password. */
   readonly codes: boolean;
   readonly logsInAfterReset: boolean;
+  /** Everybody must have a second factor. */
+  readonly enforced: boolean;
 }
 
 export type Purpose = 'VERIFY_EMAIL' | 'CONFIRM_EMAIL' | 'LOGIN_CODE' | 'RESET_PASSWORD' | 'REAUTHENTICATE';
-type Stage = 'loginCode' | 'verifyEmail' | 'replacePassword';
-type Method = 'PASSWORD' | 'CODE' | 'LINK' | 'PASSWORD_RESET';
+type Stage = 'loginCode' | 'verifyEmail' | 'secondFactor' | 'replacePassword' | 'enrollFactor';
+type Method = 'PASSWORD' | 'CODE' | 'LINK' | 'PASSWORD_RESET' | 'PASSKEY';
+export type CeremonyPurpose = 'ENROLL_TOTP' | 'ENROLL_PASSKEY' | 'REAUTHENTICATE' | 'LOG_IN';
 
 interface Account {
   id: string | null;
@@ -21,12 +25,13 @@ interface Account {
   version: number | null;
   marked: boolean;
   gone: boolean;
+  factors: HeldFactors;
 }
 
 interface Login {
   token: string;
   readonly person: string;
-  readonly purpose: 'SIGN_UP' | 'PASSWORD' | 'CODE' | 'PASSWORD_RESET';
+  readonly purpose: 'SIGN_UP' | 'PASSWORD' | 'CODE' | 'PASSWORD_RESET' | 'PASSKEY';
   account: Account | null;
   email: string | null;
   readonly methods: Method[];
@@ -35,6 +40,41 @@ interface Login {
   readonly ends: number;
   over: boolean;
   readonly password: string | null;
+  /** When something was last shown, and when a second factor was. */
+  provenAt: number;
+  mfaAt: number | null;
+  factorAttempts: number;
+  readonly device: Device | null;
+  trusts: boolean;
+  /** What a passkey is to sign, once it was told. */
+  passkey: { challenge: string | null; ends: number };
+}
+
+/** A device that need not show a second factor. */
+interface Device {
+  readonly account: Account;
+  readonly binding: string;
+  readonly ends: number;
+  readonly person: string;
+  token: string;
+  forgotten: boolean;
+}
+
+/** What is begun for a factor, and ended by an answer. */
+export interface Ceremony {
+  readonly purpose: CeremonyPurpose;
+  readonly person: string;
+  readonly account: Account | null;
+  readonly login: Login | null;
+  readonly session: Session | null;
+  readonly passwordless: boolean;
+  readonly ends: number;
+  handle: string;
+  secret: string;
+  /** For the browser, as they came. */
+  options: { readonly challenge: string } | null;
+  attempts: number;
+  used: boolean;
 }
 
 interface Challenge {
@@ -59,6 +99,7 @@ interface Session {
   readonly account: Account;
   readonly ends: number;
   provenAt: number;
+  mfaAt: number | null;
   over: boolean;
 }
 
@@ -85,12 +126,16 @@ const LINKS: Readonly<Record<Purpose, number>> = {
 const AWAITED: Readonly<Record<Stage, Purpose | null>> = {
   loginCode: 'LOGIN_CODE',
   verifyEmail: 'VERIFY_EMAIL',
+  secondFactor: null,
   replacePassword: null,
+  enrollFactor: null,
 };
 const PROMPTS: Readonly<Record<Stage, string>> = {
   loginCode: 'LoginCodeRequired',
   verifyEmail: 'EmailVerificationRequired',
+  secondFactor: 'MfaRequired',
   replacePassword: 'PasswordChangeRequired',
+  enrollFactor: 'MfaEnrollmentRequired',
 };
 /** What a new password makes worthless. */
 const BY_PASSWORD: readonly Purpose[] = ['LOGIN_CODE', 'RESET_PASSWORD', 'REAUTHENTICATE', 'CONFIRM_EMAIL'];
@@ -121,7 +166,18 @@ export class Pipeline {
   private readonly challenges: Challenge[] = [];
   private readonly clock: () => number;
   private versions = 0;
-  private begun: { login?: Login; session?: Session; challenge?: Challenge; renewed?: Session } = {};
+  readonly ceremonies: Ceremony[] = [];
+  readonly devices: Device[] = [];
+  private begun: {
+    login?: Login;
+    session?: Session;
+    challenge?: Challenge;
+    renewed?: Session;
+    ceremony?: Ceremony;
+    device?: Device;
+    /** Whose recovery codes the answer has. */
+    codes?: HeldFactors;
+  } = {};
   private outgoing: Challenge[] = [];
 
   constructor(settings: PipelineSettings, run: number, clock: () => number) {
@@ -145,6 +201,7 @@ export class Pipeline {
     return [
       ...this.challenges.filter(({ handle }) => handle).map(({ handle, person }) => ({ handle, person })),
       ...this.logins.filter(({ token }) => token).map(({ token, person }) => ({ handle: token, person })),
+      ...this.ceremonies.filter(({ handle }) => handle).map(({ handle, person }) => ({ handle, person })),
     ];
   }
 
@@ -169,6 +226,22 @@ export class Pipeline {
     if (login) return this.isOpen(login) && login.stage ? AWAITED[login.stage] : undefined;
     const challenge = this.challenges.find((each) => each.handle === handle);
     return challenge && !challenge.used && challenge.codeEnds > this.clock() ? challenge.purpose : undefined;
+  }
+
+  /** Where an open login stands now: at a stage, or at none (null). */
+  standsAt(
+    token: string,
+  ): { readonly stage: Stage | null; readonly account: Account | null; challenge: string } | null {
+    const login = this.logins.find((each) => each.token === token);
+    if (!login || !this.isOpen(login)) return null;
+    return { stage: this.stageOf(login), account: login.account, challenge: login.passkey.challenge ?? '' };
+  }
+
+  /** A ceremony that can still be ended, the newest of this purpose. */
+  ceremonyOf({ person }: ModelClient, purpose: CeremonyPurpose): Ceremony | undefined {
+    return this.ceremonies.findLast(
+      (each) => each.person === person && each.purpose === purpose && !each.used && each.ends > this.clock(),
+    );
   }
 
   holderOf(address: string): Account | null {
@@ -198,6 +271,15 @@ export class Pipeline {
       .sort();
   }
 
+  /** Every further factor that is stored, as it is stored. */
+  authenticators(): string[] {
+    const rows = this.accounts.map(({ gone, emails, factors }) => {
+      const address = emails.find(({ primary }) => primary)?.address;
+      return gone ? [] : factors.kinds.map((kind) => `${address} ${kind}`);
+    });
+    return rows.flat().sort();
+  }
+
   // ── what a client may send ──
 
   signUp(client: ModelClient, email: string, password: string): string {
@@ -211,10 +293,11 @@ export class Pipeline {
     return this.begin(client, { purpose: 'SIGN_UP', account, email, methods: ['PASSWORD'], password });
   }
 
-  logInWithPassword(client: ModelClient, email: string, password: string): string {
+  logInWithPassword(client: ModelClient, email: string, password: string, deviceToken: string | null = null): string {
     const account = this.holderOf(email);
     if (!account || account.password !== password) return this.is('InvalidCredentials');
-    return this.begin(client, { purpose: 'PASSWORD', account, email, methods: ['PASSWORD'] });
+    const device = this.devices.find(({ token }) => token !== '' && token === deviceToken) ?? null;
+    return this.begin(client, { purpose: 'PASSWORD', account, email, methods: ['PASSWORD'], device });
   }
 
   requestLoginCode(client: ModelClient, email: string): string {
@@ -232,6 +315,7 @@ export class Pipeline {
       // The password was shown beside it, so nothing of the account goes.
       if (account) this.verify(account, challenge.to);
       login.methods.push('CODE');
+      login.provenAt = this.clock();
       return this.resume(client, login);
     }
     login.over = true;
@@ -247,7 +331,8 @@ export class Pipeline {
       if (proven === 'reclaimed') version = null;
     }
     const methods = by === 'LINK' ? [by] : [...login.methods, by];
-    return this.begin(client, { ...login, methods, version }, 'LoginExpired');
+    const { purpose, account: owner, email, password } = login;
+    return this.begin(client, { purpose, account: owner, email, password, methods, version }, 'LoginExpired');
   }
 
   verifyEmail(client: ModelClient, proof: Proof, loginToken: string | null): string {
@@ -370,6 +455,149 @@ export class Pipeline {
     return this.is('Reauthenticated');
   }
 
+  // ── further factors ──
+
+  beginEnrollment(client: ModelClient, purpose: 'ENROLL_TOTP' | 'ENROLL_PASSKEY', loginToken: string | null): string {
+    const started = purpose === 'ENROLL_TOTP' ? 'TotpStarted' : 'PasskeyStarted';
+    const has = (account: Account) => purpose === 'ENROLL_TOTP' && account.factors.totp !== null;
+    if (loginToken !== null) {
+      const login = this.logins.find(({ token }) => token === loginToken);
+      const { account } = login ?? {};
+      if (!login || !account || !this.isOpen(login) || this.stageOf(login) !== 'enrollFactor')
+        return this.is('LoginExpired');
+      if (has(account)) return this.is('AlreadyEnabled');
+      this.beginCeremony(client, purpose, account, { login, passwordless: account.password === null });
+      return this.is(started);
+    }
+    const session = this.freshByFactor(client);
+    if (typeof session === 'string') return this.is(session);
+    const { account } = session;
+    if (!account.emails.some(({ verified }) => verified)) return this.is('EmailNotVerified');
+    if (has(account)) return this.is('AlreadyEnabled');
+    this.beginCeremony(client, purpose, account, { session });
+    return this.is(started);
+  }
+
+  confirmTotp(client: ModelClient, handle: string, code: string): string {
+    const ceremony = this.findEnrollment(client, handle, 'ENROLL_TOTP');
+    if (!ceremony?.account) return this.is('InvalidToken');
+    const { factors } = ceremony.account;
+    if (factors.totp) return this.is('AlreadyEnabled');
+    const step = HeldFactors.stepOf(ceremony.secret, code, this.clock());
+    if (step === null) return this.is('InvalidCode');
+    if (!this.isStillAsked(ceremony)) return this.is('InvalidToken');
+    this.enroll(client, ceremony, () => factors.addTotp(ceremony.secret, client.person, step * 30_000));
+    return this.is('TotpEnabled');
+  }
+
+  confirmPasskey(client: ModelClient, handle: string, { credentialId, challenge, verified }: Assertion): string {
+    const ceremony = this.findEnrollment(client, handle, 'ENROLL_PASSKEY');
+    if (!ceremony?.account) return this.is('InvalidToken');
+    const { account, options, passwordless } = ceremony;
+    if (challenge !== options?.challenge || (passwordless && !verified)) return this.is('PasskeyRejected');
+    if (!this.isStillAsked(ceremony)) return this.is('InvalidToken');
+    this.enroll(client, ceremony, () => account.factors.addPasskey(credentialId, verified));
+    return this.is('PasskeyAdded');
+  }
+
+  verifyMfa(client: ModelClient, token: string, answer: ModelAnswer, trustDevice: boolean): string {
+    const login = this.logins.find((each) => each.token === token);
+    if (!login?.account || !this.isOpen(login) || login.stage !== 'secondFactor') return this.is('LoginExpired');
+    login.factorAttempts += 1;
+    const now = this.clock();
+    const challenge = login.passkey.ends > now ? login.passkey.challenge : null;
+    const verifies = login.methods.every((method) => method === 'PASSKEY');
+    if (!login.account.factors.take(answer, now, { challenge, verifies })) {
+      if (login.factorAttempts >= 5) {
+        login.over = true;
+        this.spent += 1;
+      }
+      return this.is('InvalidCode');
+    }
+    login.provenAt = now;
+    login.mfaAt = now;
+    login.trusts ||= trustDevice;
+    return this.resume(client, login);
+  }
+
+  beginPasskeyLogin(client: ModelClient): string {
+    this.beginCeremony(client, 'LOG_IN', null, {});
+    return this.is('PasskeyLoginStarted');
+  }
+
+  logInWithPasskey(client: ModelClient, handle: string, assertion: Assertion): string {
+    const ceremony = this.countCeremony(handle, 'LOG_IN');
+    if (!ceremony) return this.is('LoginExpired');
+    const { credentialId, verified } = assertion;
+    const account = this.accounts.find(
+      ({ gone, factors }) => !gone && factors.passkeys.some((each) => each.credentialId === credentialId),
+    );
+    const now = this.clock();
+    const question = { challenge: ceremony.options?.challenge ?? null, verifies: false };
+    if (!account?.factors.take({ passkey: assertion }, now, question)) return this.is('InvalidCredentials');
+    ceremony.used = true;
+    const passkey = account.factors.passkeys.find((each) => each.credentialId === credentialId);
+    const mfaAt = verified && passkey?.verifies ? now : null;
+    return this.begin(client, { purpose: 'PASSKEY', account, email: null, methods: ['PASSKEY'], mfaAt });
+  }
+
+  beginReauthenticationByPasskey(client: ModelClient): string {
+    const session = this.alive(client);
+    if (!session) return this.is('Unauthenticated');
+    if (session.account.factors.passkeys.length === 0) return this.is('InvalidInput');
+    this.beginCeremony(client, 'REAUTHENTICATE', session.account, { session });
+    return this.is('ReauthenticationStarted');
+  }
+
+  /** @param handle of the challenge, for a passkey */
+  reauthenticateByFactor(client: ModelClient, answer: ModelAnswer, handle: string | null): string {
+    const session = this.alive(client);
+    if (!session) return this.is('Unauthenticated');
+    const { factors } = session.account;
+    const kind = 'totp' in answer ? 'TOTP' : 'passkey' in answer ? 'PASSKEY' : 'RECOVERY_CODE';
+    if (!factors.kinds.includes(kind)) return this.is('InvalidCredentials');
+    const ceremony = handle === null ? null : this.countCeremony(handle, 'REAUTHENTICATE');
+    if (handle !== null && ceremony?.session !== session) return this.is('InvalidToken');
+    const question = { challenge: ceremony?.options?.challenge ?? null, verifies: false };
+    const now = this.clock();
+    if (!factors.take(answer, now, question)) return this.is('InvalidCode');
+    if (ceremony) ceremony.used = true;
+    session.provenAt = now;
+    session.mfaAt = now;
+    return this.is('Reauthenticated');
+  }
+
+  /** @param own a factor of the viewer's; null if the id is of somebody else's or of none */
+  removeAuthenticator(client: ModelClient, own: { kind: FactorKind; credentialId: string | null } | null): string {
+    const session = this.freshByFactor(client);
+    if (typeof session === 'string') return this.is(session);
+    if (!own) return this.is('NotFound');
+    const { account } = session;
+    if (this.settings.enforced && account.factors.isLast(own.kind)) return this.is('MfaKept');
+    account.factors.remove(own.kind, own.credentialId);
+    this.endAll(account, { session });
+    return this.is('AuthenticatorRemoved');
+  }
+
+  generateRecoveryCodes(client: ModelClient): string {
+    const session = this.freshByFactor(client);
+    if (typeof session === 'string') return this.is(session);
+    const { factors } = session.account;
+    if (!factors.protects) return this.is('MfaNotEnabled');
+    factors.giveCodes(client.person);
+    this.begun.codes = factors;
+    return this.is('RecoveryCodesGenerated');
+  }
+
+  forgetTrustedDevices(client: ModelClient): string {
+    const session = this.fresh(client);
+    if (typeof session === 'string') return this.is(session);
+    for (const device of this.devices) if (device.account === session.account) device.forgotten = true;
+    return this.is('TrustedDevicesForgotten');
+  }
+
+  // ── the account ──
+
   addEmail(client: ModelClient, address: string): string {
     const session = this.fresh(client);
     if (typeof session === 'string') return this.is(session);
@@ -450,11 +678,21 @@ export class Pipeline {
 
   /** Notes what an answer gave: tokens, handles, and whose session it is. */
   learn(client: ModelClient, { result }: Answer): void {
-    const { login, session, challenge, renewed } = this.begun;
+    const { login, session, challenge, renewed, ceremony, device, codes } = this.begun;
     this.begun = {};
     const credential = result.credential as { token: string } | undefined;
     if (login) login.token = String(result.loginToken);
     if (challenge) challenge.handle = String(result.handle);
+    if (ceremony) {
+      ceremony.handle = String(result.handle ?? result.loginToken);
+      ceremony.secret = String(result.secret ?? '');
+      ceremony.options = (result.options ?? result.passkeyOptions ?? null) as Ceremony['options'];
+    }
+    if (device) device.token = String(result.trustedDeviceToken ?? '');
+    for (const code of (codes && (result.recoveryCodes as string[])) ?? []) codes?.codes?.unused.add(code);
+    const asked = this.logins.find(({ token }) => token !== '' && token === result.loginToken);
+    const shown = result.passkeyOptions as { challenge: string } | null | undefined;
+    if (asked && shown) asked.passkey.challenge = shown.challenge;
     if (session) {
       const { id } = result.user as { id: string };
       if (session.account.id !== null && session.account.id !== id) throw new Error('a session of somebody else');
@@ -465,7 +703,8 @@ export class Pipeline {
     }
     if (renewed) {
       const next: Session = { ...renewed, over: false, token: credential?.token ?? '' };
-      for (const each of this.challenges) if (each.session === renewed) Object.assign(each, { session: next });
+      for (const each of [...this.challenges, ...this.ceremonies])
+        if (each.session === renewed) Object.assign(each, { session: next });
       this.sessions.push(next);
       client.session = next;
     }
@@ -491,15 +730,28 @@ export class Pipeline {
 
   // ── the stages ──
 
-  private stageOf({ purpose, methods, account, email }: Login): Stage | null {
+  private stageOf(login: Login): Stage | null {
+    const { purpose, methods, account, email, mfaAt } = login;
     const proven = methods.some((method) => method !== 'PASSWORD');
     if (!proven && (purpose === 'CODE' || (this.settings.codes && purpose === 'PASSWORD'))) return 'loginCode';
-    if (this.settings.mandatory) {
+    const mustEnroll = this.settings.enforced && account !== null && !account.factors.protects;
+    if (this.settings.mandatory || mustEnroll) {
       const address = email ?? account?.emails.find(({ primary }) => primary)?.address ?? null;
       const verified = account?.emails.some((own) => own.address === address && own.verified);
       if (address !== null && !verified) return 'verifyEmail';
     }
-    return account?.password !== null && account?.marked ? 'replacePassword' : null;
+    if (account?.factors.protects && mfaAt === null && !this.isTrusted(login)) return 'secondFactor';
+    if (account?.password !== null && account?.marked) return 'replacePassword';
+    return mustEnroll ? 'enrollFactor' : null;
+  }
+
+  private isTrusted({ account, device }: Login): boolean {
+    if (!account || device?.account !== account || device.forgotten) return false;
+    return device.binding === this.bindingOf(account) && device.ends > this.clock();
+  }
+
+  private bindingOf({ version, factors }: Account): string {
+    return `${version} ${factors.revision}`;
   }
 
   private begin(
@@ -511,6 +763,9 @@ export class Pipeline {
     const login: Login = {
       ...{ purpose: begun.purpose, account: begun.account, email: begun.email, methods: begun.methods, version },
       ...{ token: '', person: client.person, stage: null, over: false, password: begun.password ?? null },
+      ...{ provenAt: this.clock(), mfaAt: begun.mfaAt ?? null, factorAttempts: 0, trusts: false },
+      device: begun.device ?? null,
+      passkey: { challenge: null, ends: this.clock() + 5 * MINUTE },
       ends: this.clock() + 15 * MINUTE,
     };
     const stage = this.stageOf(login);
@@ -523,6 +778,7 @@ export class Pipeline {
   }
 
   private resume(client: ModelClient, login: Login): string {
+    if (login.passkey.ends <= this.clock()) login.passkey = { challenge: null, ends: this.clock() + 5 * MINUTE };
     const stage = this.stageOf(login);
     if (!stage) {
       login.over = true;
@@ -556,11 +812,27 @@ export class Pipeline {
         email &&
         !account.emails.some((own) => own.address === email && own.verified) &&
         'the address') ||
+      (account.factors.protects && login.mfaAt === null && !this.isTrusted(login) && 'the second factor') ||
+      (this.settings.enforced && !account.factors.protects && 'a second factor') ||
       (account.marked && account.password !== null && 'another password');
     if (missing) throw new Error(`the model opens a session without ${missing}`);
     if (client.session && this.isAlive(client.session)) client.session.over = true;
     const now = this.clock();
-    this.begun.session = { token: '', account, ends: now + 30 * DAY, provenAt: now, over: false };
+    const { provenAt, mfaAt, trusts } = login;
+    this.begun.session = { token: '', account, ends: now + 30 * DAY, provenAt, mfaAt, over: false };
+    if (trusts) {
+      const binding = this.bindingOf(account);
+      const device: Device = {
+        account,
+        binding,
+        ends: now + 30 * DAY,
+        person: client.person,
+        token: '',
+        forgotten: false,
+      };
+      this.devices.push(device);
+      this.begun.device = device;
+    }
     return this.is('LoggedIn');
   }
 
@@ -623,11 +895,58 @@ export class Pipeline {
     return awaited && expected && isLive(awaited) ? awaited : 'InvalidToken';
   }
 
+  private beginCeremony(
+    { person }: ModelClient,
+    purpose: CeremonyPurpose,
+    account: Account | null,
+    about: { login?: Login; session?: Session; passwordless?: boolean },
+  ): void {
+    const { login = null, session = null, passwordless = false } = about;
+    const ends = this.clock() + (purpose.startsWith('ENROLL') ? 10 : 5) * MINUTE;
+    const fresh = { handle: '', secret: '', options: null, attempts: 0, used: false };
+    const ceremony: Ceremony = { purpose, person, account, login, session, passwordless, ends, ...fresh };
+    this.ceremonies.push(ceremony);
+    this.begun.ceremony = ceremony;
+  }
+
+  private countCeremony(handle: string, purpose: CeremonyPurpose): Ceremony | null {
+    const found = this.ceremonies.find((each) => each.handle === handle && each.purpose === purpose);
+    if (!found || found.used || found.account?.gone || found.attempts >= 5 || found.ends <= this.clock()) return null;
+    found.attempts += 1;
+    return found;
+  }
+
+  private findEnrollment(client: ModelClient, handle: string, purpose: CeremonyPurpose): Ceremony | null {
+    const found = this.countCeremony(handle, purpose);
+    return found && (found.session === null || found.session === this.alive(client)) ? found : null;
+  }
+
+  private isStillAsked({ login }: Ceremony): boolean {
+    return !login || (this.isOpen(login) && this.stageOf(login) === 'enrollFactor');
+  }
+
+  private enroll({ person }: ModelClient, ceremony: Ceremony, add: () => void): void {
+    const { account, session, login } = ceremony;
+    if (!account) return;
+    ceremony.used = true;
+    const first = !account.factors.protects;
+    add();
+    const now = this.clock();
+    for (const holder of [session, login]) if (holder) Object.assign(holder, { provenAt: now, mfaAt: now });
+    if (!first) return;
+    for (const each of this.sessions) if (each.account === account && each !== session) each.over = true;
+    account.factors.giveCodes(person);
+    this.begun.codes = account.factors;
+  }
+
   // ── what is changed ──
 
   private make(address: string, password: string): Account {
     const emails = [{ address, verified: false, primary: true }];
-    const account: Account = { id: null, emails, password, version: this.nextVersion(), marked: false, gone: false };
+    const account: Account = {
+      ...{ id: null, emails, password, version: this.nextVersion(), marked: false, gone: false },
+      factors: new HeldFactors(),
+    };
     this.accounts.push(account);
     return account;
   }
@@ -686,7 +1005,8 @@ export class Pipeline {
     account.version = null;
     account.marked = false;
     this.endAll(account);
-    for (const each of this.challenges) if (each.account === account) each.used = true;
+    for (const each of [...this.challenges, ...this.ceremonies]) if (each.account === account) each.used = true;
+    account.factors = new HeldFactors();
     return 'reclaimed';
   }
 
@@ -747,6 +1067,13 @@ export class Pipeline {
     const session = this.alive(client);
     if (!session) return 'Unauthenticated';
     return session.provenAt + 15 * MINUTE > this.clock() ? session : 'ReauthenticationRequired';
+  }
+
+  /** Whoever has a second factor has shown it just now. */
+  private freshByFactor(client: ModelClient): Session | string {
+    const fresh = this.fresh(client);
+    if (typeof fresh === 'string' || !fresh.account.factors.protects) return fresh;
+    return fresh.mfaAt !== null && fresh.mfaAt + 15 * MINUTE > this.clock() ? fresh : 'ReauthenticationRequired';
   }
 
   private nextVersion(): number {
