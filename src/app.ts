@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from './config.ts';
-import type { Hooks } from './hooks.ts';
+import { type Hooks, withDeadlines } from './hooks.ts';
 import { type AccessTokens, createAccessTokens } from './infra/access-tokens.ts';
 import { type BreachedPasswords, createBreachedPasswords } from './infra/breached-passwords.ts';
 import { type Bus, type Change, openBus } from './infra/bus.ts';
@@ -153,12 +153,12 @@ async function buildOn(
     log.warn({ err: error }, 'the counters of the rate limits cannot be written');
 
   const limiter = createLimiter(database.relaxed, config.rateLimits, onLimiterError);
-  const hooks = parts.hooks ?? {};
+  const hooks = withDeadlines(parts.hooks ?? {});
   const outbox = parts.mailer || config.mail.smtpUrl ? null : createOutbox({ dir: join(config.dataDir, 'outbox') });
   const mailer = parts.mailer ?? outbox ?? createSmtpMailer({ url: config.mail.smtpUrl ?? '', from: config.mail.from });
   const jobs: Jobs = await startJobs({
     url: config.databaseUrl,
-    tasks: createTasks({ config, clock, database, cipher, hooks, mailer }),
+    tasks: createTasks({ config, clock, database, cipher, hooks, mailer, log }),
     cron: CRON,
     log,
   });

@@ -484,6 +484,9 @@ function inconsistencies(config: Config, given: z.output<typeof settings>): stri
   if (config.mfa.totp.period < 10 || config.mfa.totp.period > 120) {
     problems.push('POSTERN_TOTP_PERIOD is not between 10s and 120s');
   }
+  if (!config.passkeys.rpId.includes('.') && config.passkeys.rpId !== new URL(config.frontendUrl).hostname) {
+    problems.push('POSTERN_PASSKEY_RP_ID is not a domain that belongs to somebody');
+  }
   for (const origin of config.passkeys.origins) {
     // An Android app is known by the certificate that signed it.
     if (/^android:apk-key-hash:[\w-]{43}$/.test(origin)) continue;
@@ -507,6 +510,8 @@ function productionProblems(config: Config, given: Environment): string[] {
   for (const name of LINK_SETTINGS) {
     if (isPlain(given[name] ?? '')) problems.push(`${name} needs https in production: its link carries a token`);
   }
+  if (given.POSTERN_PASSKEY_ORIGINS && config.passkeys.origins.some(isPlain))
+    problems.push('POSTERN_PASSKEY_ORIGINS needs https in production');
   if (config.mail.logoUrl?.startsWith('http:')) problems.push('POSTERN_MAIL_LOGO_URL needs https in production');
   if (config.password.hash.memoryKiB * config.password.hash.iterations < 32_768) {
     problems.push('POSTERN_PASSWORD_HASH is too cheap for production');

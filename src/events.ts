@@ -44,11 +44,14 @@ interface Facts {
   readonly MfaEnabled: Nothing;
   /** The last one is gone. */
   readonly MfaDisabled: Nothing;
-  readonly AuthenticatorAdded: Held & { readonly first: boolean };
+  /** `signingUp`: as the last step of a sign-up. */
+  readonly AuthenticatorAdded: Held & { readonly first: boolean; readonly signingUp: boolean };
   readonly AuthenticatorRemoved: Held & { readonly last: boolean };
   readonly PasskeyRenamed: { readonly authenticatorId: string; readonly name: string };
   /** A second factor was right. */
   readonly SecondFactorUsed: { readonly authenticatorId: string; readonly factor: string };
+  /** A login was ended because its second factor was answered wrongly too often. */
+  readonly MfaAttemptsExhausted: Nothing;
   readonly RecoveryCodeUsed: { readonly unused: number };
   readonly RecoveryCodesGenerated: Nothing;
   /** A hundred wrong answers in a row: it answers nothing until a recovery. */

@@ -39,3 +39,29 @@ export interface Hooks {
   /** Takes the place of text messages, by name. */
   readonly texts?: Partial<SmsMessages>;
 }
+
+/** Milliseconds that a decision may take: the transaction of the request waits for it, and holds a connection. */
+const DECIDE_WITHIN_MS = 2_000;
+
+/** The same hooks, of which none keeps a request waiting: one that does not decide in time has failed. */
+export function withDeadlines(hooks: Hooks): Hooks {
+  const { requiresMfa, allowsEnrollment } = hooks;
+  return {
+    ...hooks,
+    ...(requiresMfa ? { requiresMfa: (person) => inTime('requiresMfa', requiresMfa(person)) } : {}),
+    ...(allowsEnrollment ? { allowsEnrollment: (asked) => inTime('allowsEnrollment', allowsEnrollment(asked)) } : {}),
+  };
+}
+
+async function inTime<R>(name: string, decision: R | Promise<R>): Promise<R> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const fail = () => reject(new Error(`the hook ${name} took longer than ${DECIDE_WITHIN_MS / 1_000} s`));
+    timer = setTimeout(fail, DECIDE_WITHIN_MS);
+  });
+  try {
+    return await Promise.race([decision, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

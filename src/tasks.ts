@@ -2,6 +2,7 @@ import type { Config } from './config.ts';
 import type { Hooks } from './hooks.ts';
 import type { Database } from './infra/database.ts';
 import type { Task } from './infra/jobs.ts';
+import type { Logger } from './infra/log.ts';
 import type { Mailer } from './infra/mailer.ts';
 import type { Cipher } from './lib/cipher.ts';
 import { deliver } from './mail/deliver.ts';
@@ -9,6 +10,7 @@ import type { Message } from './mail/message.ts';
 import * as emails from './records/emails.ts';
 import * as events from './records/events.ts';
 import { purge } from './records/purge.ts';
+import { reseal } from './reseal.ts';
 import { DELIVER, type Post } from './unit.ts';
 
 /** What the tasks work with. */
@@ -19,10 +21,14 @@ export interface TaskParts {
   readonly cipher: Cipher;
   readonly hooks: Hooks;
   readonly mailer: Mailer;
+  readonly log: Logger;
 }
 
 /** When which task runs without anybody asking (crontab(5), UTC). */
-export const CRON = [{ task: 'purge', pattern: '17 * * * *' }] as const;
+export const CRON = [
+  { task: 'purge', pattern: '17 * * * *' },
+  { task: 'reseal', pattern: '*/10 * * * *' },
+] as const;
 
 /** What is done outside of requests, by name. */
 export function createTasks(parts: TaskParts): Readonly<Record<string, Task>> {
@@ -50,6 +56,12 @@ export function createTasks(parts: TaskParts): Readonly<Record<string, Task>> {
       }
     },
     purge: () => purge(database, clock()),
+    async reseal() {
+      if (!parts.cipher.hasOlder) return;
+      const { resealed, unopened } = await reseal(database, parts.cipher);
+      if (resealed > 0) parts.log.info({ resealed }, 'sealed anew with the first secret of POSTERN_SECRET');
+      if (unopened > 0) parts.log.error({ unopened }, 'no secret of POSTERN_SECRET opens some authenticator apps');
+    },
   };
 }
 

@@ -11,6 +11,8 @@ export interface FactorQuestion {
   readonly challenge: Buffer | null;
   /** Whether the authenticator must have verified who uses it: where it is all that stands for a person. */
   readonly verifiesUser: boolean;
+  /** Whether nobody was named before: then the answer itself must say whose it is. */
+  readonly identifies?: boolean;
 }
 
 /** A use of an authenticator that is right, and what it changes of the authenticator's data. */
@@ -32,8 +34,13 @@ export interface Factor {
   readonly type: string;
   /** Whether a login asks for a second factor once a person has one. If not, it only stands in for the others. */
   readonly asked: boolean;
-  /** By which of them an answer was given: its check counts for that one. Left out where an answer names none. */
-  credentialIdOf?(answer: FactorAnswer): string | null;
+  /**
+   * Whether guessing could ever be right: then a hundred wrong answers in a row disable what a person holds of it (NIST SP
+   * 800-63B-4 §3.2.2). What has 64 bits and more does not wear out, or whoever knows a password could take it away.
+   */
+  readonly guessable: boolean;
+  /** Whether this one has an answer left. Left out where it always has. */
+  isUsedUp?(authenticator: Pick<Authenticator, 'data'>): boolean;
   /**
    * Checks an answer. Whatever it is, and however malformed: it is right or it is not.
    * @param held what the person holds of this factor and may use

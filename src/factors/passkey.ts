@@ -56,8 +56,8 @@ export const passkey: Factor = {
   answer: 'RESPONSE',
   type: 'Passkey',
   asked: true,
-  credentialIdOf,
-  async check(answer, held, { userId, challenge, verifiesUser }, { config, emit }) {
+  guessable: false,
+  async check(answer, held, { userId, challenge, verifiesUser, identifies = false }, { config, emit }) {
     const authenticator = held.find((each) => each.credentialId === credentialIdOf(answer));
     if (!authenticator || !challenge) return null;
     const credential = credentialOf(authenticator);
@@ -67,6 +67,7 @@ export const passkey: Factor = {
       challenge,
       credential,
       userHandle: handleOf(userId),
+      identifies,
       userVerification: verifiesUser ? 'required' : 'preferred',
     });
     // WebAuthn Level 3 §7.2, step 18: what may be copied does not change.

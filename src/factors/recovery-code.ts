@@ -1,13 +1,12 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { makeRecoveryCode, readRecoveryCode } from '../lib/recovery-code.ts';
-import { hashCode, matchesCode } from '../lib/user-code.ts';
 import type { Authenticator, AuthenticatorData } from '../records/authenticators.ts';
-import type { CodeKeys } from '../records/challenges.ts';
 import type { Factor } from './factor.ts';
 
 /** What is kept of a sheet of codes. */
 interface RecoveryCodesData {
   readonly total: number;
-  /** HMAC-SHA-256 of those that are unused, base64. */
+  /** SHA-256 of those that are unused, base64: 80 random bits need no key, and last when the operator's secret changes. */
   readonly hashes: readonly string[];
 }
 
@@ -15,10 +14,9 @@ interface RecoveryCodesData {
 export function makeRecoveryCodes(
   count: number,
   userId: string,
-  [key]: CodeKeys,
 ): { readonly codes: readonly string[]; readonly data: AuthenticatorData } {
   const codes = Array.from({ length: count }, makeRecoveryCode);
-  const hashes = codes.map((code) => hashCode(code.replaceAll('-', ''), hashedFor(userId), key).toString('base64'));
+  const hashes = codes.map((code) => hashOf(code.replaceAll('-', ''), userId).toString('base64'));
   return { codes, data: { total: count, hashes } satisfies RecoveryCodesData };
 }
 
@@ -33,12 +31,15 @@ export const recoveryCode: Factor = {
   answer: 'CODE',
   type: 'RecoveryCodes',
   asked: false,
-  async check(answer, held, { userId }, { codeKeys }) {
+  guessable: false,
+  isUsedUp: (sheet) => countRecoveryCodes(sheet).unused === 0,
+  async check(answer, held, { userId }) {
     const code = typeof answer === 'string' ? readRecoveryCode(answer) : null;
     if (code === null) return null;
     for (const authenticator of held) {
       const data = authenticator.data as unknown as RecoveryCodesData;
-      const isUsed = (hash: string) => matchesCode(code, hashedFor(userId), codeKeys, Buffer.from(hash, 'base64'));
+      const given = hashOf(code, userId);
+      const isUsed = (hash: string) => timingSafeEqual(given, Buffer.from(hash, 'base64'));
       // All of them are compared: the time does not tell which one it was.
       const used = data.hashes.filter(isUsed);
       const hashes = data.hashes.filter((hash) => !used.includes(hash));
@@ -48,6 +49,6 @@ export const recoveryCode: Factor = {
   },
 };
 
-function hashedFor(userId: string): string {
-  return `recovery code ${userId}`;
+function hashOf(code: string, userId: string): Buffer {
+  return createHash('sha256').update(`recovery code ${userId} ${code}`).digest();
 }

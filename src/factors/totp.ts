@@ -25,18 +25,33 @@ export const totp: Factor = {
   answer: 'CODE',
   type: 'TotpAuthenticator',
   asked: true,
+  guessable: true,
   async check(answer, held, { userId }, { cipher, now }) {
     for (const authenticator of held) {
       const data = authenticator.data as unknown as TotpData;
       const secret = cipher.open(data.sealedSecret, sealedFor(userId));
-      if (secret === null) throw new Error('no secret that is configured opens the secret of an authenticator app');
-      const step =
-        typeof answer === 'string' ? matchTotp(answer, secret, data, { now, lastStep: data.lastStep }) : null;
+      // No secret that is configured opens it: the app is of no use until the operator puts the old one back.
+      if (secret === null || typeof answer !== 'string') continue;
+      const step = matchTotp(answer, secret, data, { now, lastStep: data.lastStep });
       if (step !== null) return { authenticator, data: { ...data, lastStep: step } };
     }
     return null;
   },
 };
+
+/**
+ * Seals what is kept of an app with the secret of now.
+ * @returns null if it is sealed so already; `unopened` if no secret that is configured opens it
+ */
+export function resealTotp(
+  cipher: Cipher,
+  { userId, data }: { readonly userId: string; readonly data: AuthenticatorData },
+): AuthenticatorData | 'unopened' | null {
+  const { sealedSecret, ...others } = data as unknown as TotpData;
+  if (cipher.isCurrent(sealedSecret)) return null;
+  const secret = cipher.open(sealedSecret, sealedFor(userId));
+  return secret === null ? 'unopened' : { ...others, sealedSecret: cipher.seal(secret, sealedFor(userId)) };
+}
 
 function sealedFor(userId: string): string {
   return `totp ${userId}`;

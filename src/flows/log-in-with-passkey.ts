@@ -113,7 +113,7 @@ async function checkPasskey(
   const held = (await authenticators.list(unit.db, userId)).filter(
     ({ kind, disabled }) => kind === 'PASSKEY' && !disabled,
   );
-  const used = await passkey.check(response, held, { userId, challenge, verifiesUser: false }, unit);
+  const used = await passkey.check(response, held, { userId, challenge, verifiesUser: false, identifies: true }, unit);
   if (!used) return null;
   const { authenticator, data, verifiedUser = false } = used;
   // It was found without being named.

@@ -12,12 +12,13 @@ import type { User } from '../records/users.ts';
 import * as users from '../records/users.ts';
 import { transact, type Unit } from '../unit.ts';
 import { endOtherSessions, giveRecoveryCodes, isAsked } from './shared/enrollment.ts';
-import type { FactorFreshSession, FreshSession } from './shared/freshness.ts';
+import { type FactorFreshSession, type FreshSession, lockFactorFresh } from './shared/freshness.ts';
 import {
   type Caller,
   type LastLoginMethod,
   type NotFound,
   type RateLimited,
+  type ReauthenticationRequired,
   rateLimited,
   type Unauthenticated,
 } from './shared/outcomes.ts';
@@ -52,8 +53,19 @@ export interface TrustedDevicesForgotten {
   readonly count: number;
 }
 
-export type RemoveAuthenticatorResult = AuthenticatorRemoved | NotFound | MfaKept | LastLoginMethod | Unauthenticated;
-export type GenerateRecoveryCodesResult = RecoveryCodesGenerated | MfaNotEnabled | Unauthenticated | RateLimited;
+export type RemoveAuthenticatorResult =
+  | AuthenticatorRemoved
+  | NotFound
+  | MfaKept
+  | LastLoginMethod
+  | ReauthenticationRequired
+  | Unauthenticated;
+export type GenerateRecoveryCodesResult =
+  | RecoveryCodesGenerated
+  | MfaNotEnabled
+  | ReauthenticationRequired
+  | Unauthenticated
+  | RateLimited;
 export type ForgetTrustedDevicesResult = TrustedDevicesForgotten | Unauthenticated;
 
 /** What a person holds of further factors, the oldest first. */
@@ -68,13 +80,15 @@ export function authenticatorsOf(app: App, { id }: Pick<User, 'id'>): Promise<Au
 export async function removeAuthenticator(
   app: App,
   { client }: Caller,
-  { user: { id: userId }, session }: FactorFreshSession,
+  viewer: FactorFreshSession,
   input: { readonly id: string },
 ): Promise<RemoveAuthenticatorResult> {
+  const { id: userId } = viewer.user;
   return transact(app, client, async (unit): Promise<RemoveAuthenticatorResult> => {
     const { db, now, emit } = unit;
-    const known = (await users.lockEnabled(db, userId)) ? await sessions.findById(db, session.id) : null;
-    if (!known || known.endReason) return { kind: 'Unauthenticated', reason: 'REVOKED' };
+    const known = await lockFactorFresh(app, unit, viewer);
+    if (known.kind === 'Unauthenticated' || known.kind === 'ReauthenticationRequired') return known;
+    const { session } = known;
     const held = await authenticators.list(db, userId);
     const removed = held.find(({ id }) => id === input.id);
     if (!removed) return { kind: 'NotFound' };
@@ -98,12 +112,14 @@ export async function removeAuthenticator(
 export async function generateRecoveryCodes(
   app: App,
   { client }: Caller,
-  { user: { id } }: FactorFreshSession,
+  viewer: FactorFreshSession,
 ): Promise<GenerateRecoveryCodesResult> {
+  const { id } = viewer.user;
   const wait = await app.limiter.count({ limit: 'changePerAccount', key: id });
   if (wait !== null) return rateLimited(wait);
   return transact(app, client, async (unit): Promise<GenerateRecoveryCodesResult> => {
-    if (!(await users.lockEnabled(unit.db, id))) return { kind: 'Unauthenticated', reason: 'REVOKED' };
+    const fresh = await lockFactorFresh(app, unit, viewer);
+    if (fresh.kind === 'Unauthenticated' || fresh.kind === 'ReauthenticationRequired') return fresh;
     const offered = unit.config.mfa.factors.includes('RECOVERY_CODE');
     if (!offered || !(await isProtected(unit, id))) return { kind: 'MfaNotEnabled' };
     const recoveryCodes = await giveRecoveryCodes(unit, id);
@@ -116,10 +132,11 @@ export async function generateRecoveryCodes(
 export async function forgetTrustedDevices(
   app: App,
   { client }: Caller,
-  { user: { id } }: FreshSession,
+  { user: { id }, session }: FreshSession,
 ): Promise<ForgetTrustedDevicesResult> {
   return transact(app, client, async (unit): Promise<ForgetTrustedDevicesResult> => {
-    if (!(await users.lockEnabled(unit.db, id))) return { kind: 'Unauthenticated', reason: 'REVOKED' };
+    const known = (await users.lockEnabled(unit.db, id)) ? await sessions.findById(unit.db, session.id) : null;
+    if (!known || known.endReason) return { kind: 'Unauthenticated', reason: 'REVOKED' };
     const count = await trustedDevices.forgetAll(unit.db, id, await bindingOf(unit, id), unit.now);
     unit.emit({ kind: 'TrustedDevicesForgotten', userId: id, count });
     return { kind: 'TrustedDevicesForgotten', count };

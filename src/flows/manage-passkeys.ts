@@ -10,6 +10,7 @@ import * as authenticators from '../records/authenticators.ts';
 import * as users from '../records/users.ts';
 import { transact, type Unit } from '../unit.ts';
 import {
+  accountNames,
   admit,
   beginEnrollment,
   type Enrollee,
@@ -98,7 +99,7 @@ export async function beginPasskey(
     if (enrollee.kind !== 'enrollee') return enrollee;
     const wait = await app.limiter.count({ limit: 'changePerAccount', key: enrollee.userId });
     if (wait !== null) return rateLimited(wait);
-    const held = (await authenticators.list(unit.db, enrollee.userId)).filter(({ kind }) => kind === 'PASSKEY');
+    const held = await passkeysOf(unit, enrollee.userId);
     if (held.length >= MAX_PASSKEYS) return { kind: 'EnrollmentRefused' };
     const challenge = randomBytes(32);
     const passwordless = await isOnlyWay(unit, enrollee);
@@ -106,7 +107,7 @@ export async function beginPasskey(
     const begun = await beginEnrollment(unit, enrollee, 'ENROLL_PASSKEY', JSON.stringify(state));
     const options = await registrationOptions(relyingParty(unit.config), {
       challenge,
-      user: { handle: handleOf(enrollee.userId), ...(await namesOf(unit, enrollee.userId)) },
+      user: { handle: handleOf(enrollee.userId), ...(await accountNames(unit, enrollee.userId)) },
       existing: held.map(credentialOf),
       passwordless,
     });
@@ -134,6 +135,9 @@ export async function confirmPasskey(
   if (!credential) return { kind: 'PasskeyRejected' };
 
   return transact(app, caller.client, async (unit): Promise<ConfirmPasskeyResult> => {
+    // Of several at once, each sees what the one before has added.
+    await users.lock(unit.db, begun.ceremony.userId);
+    if ((await passkeysOf(unit, begun.ceremony.userId)).length >= MAX_PASSKEYS) return { kind: 'EnrollmentRefused' };
     const added = { name: name ?? DEFAULT_NAME, credentialId: credential.id, data: passkeyData(credential) };
     const { aaguid, userVerified, backedUp } = credential;
     const about = { passkey: { aaguid, userVerified, backedUp } };
@@ -169,9 +173,6 @@ async function isOnlyWay({ db }: Unit, { userId, pendingLoginId }: Enrollee): Pr
   return known !== null && !known.hasPassword;
 }
 
-async function namesOf({ db, config }: Unit, userId: string) {
-  const names = await users.namesOf(db, userId);
-  const { name = null, username = null, emails = [], phone = null } = names ?? {};
-  const account = emails[0] ?? username ?? phone ?? config.mail.product;
-  return { name: account, displayName: name ?? username ?? account };
+async function passkeysOf({ db }: Unit, userId: string): Promise<Authenticator[]> {
+  return (await authenticators.list(db, userId)).filter(({ kind }) => kind === 'PASSKEY');
 }

@@ -5,9 +5,16 @@ import { makeTotpSecret, matchTotp, type TotpParameters, totpUri } from '../lib/
 import type { LoginExpired } from '../login/pipeline.ts';
 import type { Authenticator } from '../records/authenticators.ts';
 import * as authenticators from '../records/authenticators.ts';
-import * as emails from '../records/emails.ts';
+import * as users from '../records/users.ts';
 import { transact } from '../unit.ts';
-import { admit, beginEnrollment, type EnrollmentRefused, enroll, findEnrollment } from './shared/enrollment.ts';
+import {
+  accountNames,
+  admit,
+  beginEnrollment,
+  type EnrollmentRefused,
+  enroll,
+  findEnrollment,
+} from './shared/enrollment.ts';
 import { limitFactorChecks } from './shared/factor-answer.ts';
 import {
   type Caller,
@@ -84,7 +91,7 @@ export async function beginTotp(
     const { issuer, period, digits } = config.mfa.totp;
     const state: TotpState = { secret: makeTotpSecret(), period, digits };
     const begun = await beginEnrollment(unit, enrollee, 'ENROLL_TOTP', JSON.stringify(state));
-    const label = (await emails.primaryOf(db, userId)) ?? issuer;
+    const label = (await accountNames(unit, userId)).name;
     const uri = totpUri(state.secret, { issuer, label, period, digits });
     return { kind: 'TotpStarted', ...begun, secret: state.secret, uri, qrCode: qrCodeUrl(uri) };
   });
@@ -105,6 +112,8 @@ export async function confirmTotp(
   return transact(app, caller.client, async (unit): Promise<ConfirmTotpResult> => {
     const { db, now, cipher } = unit;
     const { userId } = begun.ceremony;
+    // Of several at once, each sees what the one before has added.
+    await users.lock(db, userId);
     if (await hasTotp(db, userId)) return { kind: 'AlreadyEnabled' };
     const lastStep = matchTotp(code, state.secret, state, { now, lastStep: null });
     if (lastStep === null) return { kind: 'InvalidCode', attemptsLeft: begun.attemptsLeft };

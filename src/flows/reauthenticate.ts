@@ -88,7 +88,7 @@ export type ReauthenticateResult =
  */
 export async function beginReauthentication(
   app: App,
-  { client }: Caller,
+  caller: Caller,
   viewer: SignedIn,
   { method }: { readonly method: ReauthenticationMethod },
 ): Promise<BeginReauthenticationResult> {
@@ -96,12 +96,13 @@ export async function beginReauthentication(
   const wait = await app.limiter.count({ limit: 'changePerAccount', key: user.id });
   if (wait !== null) return rateLimited(wait);
   if (!methodsFor(viewer).includes(method)) return invalidInput({ path: ['method'], code: 'NOT_ALLOWED' });
-  if (method === 'PASSKEY') return beginByPasskey(app, viewer);
+  if (method === 'PASSKEY') return beginByPasskey(app, caller, viewer);
   if (method !== 'EMAIL_CODE' || user.email === null) {
     return invalidInput({ path: ['method'], code: 'NOT_ALLOWED' });
   }
   const to = { channel: 'EMAIL', destination: user.email } as const;
-  return transact(app, client, async (unit) => {
+  return transact(app, caller.client, async (unit): Promise<ReauthenticationStarted | Unauthenticated> => {
+    if (!(await users.lockEnabled(unit.db, user.id))) return { kind: 'Unauthenticated', reason: 'REVOKED' };
     const sent = await sendCode(unit, { purpose: 'REAUTHENTICATE', userId: user.id, sessionId: session.id, ...to });
     if (!sent) throw new Error('a challenge that belongs to no login was not made');
     const { codeExpiresAt: expiresAt } = sent.challenge;
@@ -124,24 +125,30 @@ export async function reauthenticate(
   return byFactor(app, caller, viewer, given);
 }
 
-async function beginByPasskey(app: App, viewer: SignedIn): Promise<ReauthenticationStarted> {
-  const { user, session } = viewer;
-  const now = app.clock();
-  const challenge = randomBytes(32);
-  const begun = await ceremonies.begin(
-    app.database,
-    {
-      purpose: 'REAUTHENTICATE',
-      userId: user.id,
-      sessionId: session.id,
-      sealedState: app.cipher.seal(challenge.toString('base64'), 'REAUTHENTICATE'),
-      expiresAt: new Date(now.getTime() + CHALLENGE_MS),
-    },
-    now,
-  );
-  const held = (await authenticators.list(app.database, user.id)).filter(({ kind }) => kind === 'PASSKEY');
-  const options = await passkeyOptions(app.config, held, { challenge, verifiesUser: mustVerifyUser(session) });
-  return { kind: 'ReauthenticationStarted', ...begun, passkeyOptions: options };
+async function beginByPasskey(
+  app: App,
+  { client }: Caller,
+  { user, session }: SignedIn,
+): Promise<ReauthenticationStarted | Unauthenticated> {
+  return transact(app, client, async (unit): Promise<ReauthenticationStarted | Unauthenticated> => {
+    const { db, now, config, cipher } = unit;
+    if (!(await users.lockEnabled(db, user.id))) return { kind: 'Unauthenticated', reason: 'REVOKED' };
+    const challenge = randomBytes(32);
+    const begun = await ceremonies.begin(
+      db,
+      {
+        purpose: 'REAUTHENTICATE',
+        userId: user.id,
+        sessionId: session.id,
+        sealedState: cipher.seal(challenge.toString('base64'), 'REAUTHENTICATE'),
+        expiresAt: new Date(now.getTime() + CHALLENGE_MS),
+      },
+      now,
+    );
+    const held = (await authenticators.list(db, user.id)).filter(({ kind }) => kind === 'PASSKEY');
+    const options = await passkeyOptions(config, held, { challenge, verifiesUser: mustVerifyUser(session) });
+    return { kind: 'ReauthenticationStarted', ...begun, passkeyOptions: options };
+  });
 }
 
 async function byFactor(

@@ -3,6 +3,7 @@ import type { EmailAddress } from '../lib/email-address.ts';
 import { findLogin, type LoginExpired, type LoginStep, resumeLogin } from '../login/pipeline.ts';
 import * as challenges from '../records/challenges.ts';
 import * as emails from '../records/emails.ts';
+import * as pendingLogins from '../records/pending-logins.ts';
 import * as users from '../records/users.ts';
 import { transact, type Unit } from '../unit.ts';
 import { type Caller, type InvalidCode, type InvalidToken, loginContext, type RateLimited } from './shared/outcomes.ts';
@@ -35,9 +36,9 @@ export async function verifyEmail(app: App, caller: Caller, input: VerifyEmailIn
     if (!(await users.lockEnabled(unit.db, proven.challenge.userId))) return { kind: 'InvalidToken' };
     if (!(await note(unit, proven.challenge))) return { kind: 'InvalidToken' };
     const loginToken = await loginOf(unit, input, proven);
-    return loginToken
-      ? resumeLogin(unit, loginContext(app, caller), loginToken)
-      : { kind: 'EmailVerified', email: proven.challenge.destination };
+    if (loginToken) return resumeLogin(unit, loginContext(app, caller), loginToken);
+    await endSignUpOfOthers(unit, proven.challenge);
+    return { kind: 'EmailVerified', email: proven.challenge.destination };
   });
 }
 
@@ -49,6 +50,15 @@ async function note(unit: Unit, { purpose, userId, destination }: Proven['challe
     if (purpose === 'CONFIRM_EMAIL') unit.emit({ kind: 'EmailAdded', userId, address });
   }
   return verification !== 'not theirs';
+}
+
+/**
+ * Whoever opens a link may not be who signed up. With a password that is mended by a reset; a passkey would keep the
+ * owner of the mailbox out for ever. So a sign-up without a password goes on only where the mailbox was proven.
+ */
+async function endSignUpOfOthers({ db, now }: Unit, { pendingLoginId }: Proven['challenge']): Promise<void> {
+  const login = pendingLoginId === null ? null : await pendingLogins.findById(db, pendingLoginId, now);
+  if (login?.purpose === 'SIGN_UP' && login.methods.length === 0) await pendingLogins.complete(db, login.id, now);
 }
 
 async function loginOf(unit: Unit, { proof, loginToken }: VerifyEmailInput, proven: Proven): Promise<string | null> {

@@ -6,7 +6,14 @@ import { mustVerifyUser } from '../login/stages/second-factor.ts';
 import * as pendingLogins from '../records/pending-logins.ts';
 import * as users from '../records/users.ts';
 import { transact, type Unit } from '../unit.ts';
-import { answerIn, checkAnswer, countAnswer, type FactorProof, limitFactorChecks } from './shared/factor-answer.ts';
+import {
+  answerIn,
+  checkAnswer,
+  countAnswer,
+  type FactorProof,
+  factorCount,
+  limitFactorChecks,
+} from './shared/factor-answer.ts';
 import { type Caller, type InvalidCode, loginContext, type RateLimited } from './shared/outcomes.ts';
 
 export interface VerifyMfaInput {
@@ -51,8 +58,10 @@ export async function verifyMfa(
     const question = { userId, challenge: expiresAt > now ? bytes : null, verifiesUser: mustVerifyUser(login) };
     const proven = await checkAnswer(unit, counted, question);
     if (!proven) {
-      if (attemptsLeft === 0) await pendingLogins.complete(db, login.id, now);
-      return { kind: 'InvalidCode', attemptsLeft };
+      if (attemptsLeft === 0 && (await pendingLogins.complete(db, login.id, now)))
+        unit.emit({ kind: 'MfaAttemptsExhausted', userId });
+      const leftForAll = (await app.limiter.left(factorCount(userId))) ?? attemptsLeft;
+      return { kind: 'InvalidCode', attemptsLeft: Math.min(attemptsLeft, leftForAll) };
     }
     await pendingLogins.addMethod(db, login.id, proven);
     if (trustDevice && unit.config.mfa.trustedDeviceLifetime > 0) await pendingLogins.trustDevice(db, login.id);

@@ -17,7 +17,7 @@ const MESSAGES = {
   EmailNotVerified: 'Please verify your address first.',
   PrimaryEmailKept: 'The primary address cannot be removed. Please choose another one first.',
   AlreadyEnabled: 'There is an authenticator app already.',
-  MfaNotEnabled: 'There is no second factor yet.',
+  MfaNotEnabled: 'There is no second factor that recovery codes could stand in for.',
   MfaKept: 'Your account must have a second factor, and this is the last one.',
   EnrollmentRefused: 'This cannot be set up here.',
   PasskeyRejected: 'This passkey could not be added.',

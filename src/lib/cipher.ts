@@ -23,6 +23,10 @@ export interface Cipher {
   seal(plain: string, context: string): string;
   /** @returns null when no key of the ring opens it, or it was tampered with or moved to another context */
   open(sealed: string, context: string): string | null;
+  /** Whether this was sealed with the first secret of the ring. */
+  isCurrent(sealed: string): boolean;
+  /** Whether there are older secrets, with which something may still be sealed. */
+  readonly hasOlder: boolean;
 }
 
 /** A cipher over a ring of secrets: the first seals, all of them open. */
@@ -32,12 +36,14 @@ export function createCipher(secrets: readonly string[]): Cipher {
   if (!current) throw new Error('a cipher needs at least one secret');
 
   return {
+    hasOlder: ring.length > 1,
     seal(plain, context) {
       const nonce = randomBytes(12);
       const cipher = createCipheriv('aes-256-gcm', current.key, nonce).setAAD(Buffer.from(context));
       const sealed = Buffer.concat([nonce, cipher.update(plain, 'utf8'), cipher.final(), cipher.getAuthTag()]);
       return `v1.${current.id}.${sealed.toString('base64url')}`;
     },
+    isCurrent: (sealed) => sealed.startsWith(`v1.${current.id}.`),
     open(sealed, context) {
       const [version, id, body, ...rest] = sealed.split('.');
       const entry = ring.find((candidate) => candidate.id === id);

@@ -1,3 +1,4 @@
+import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import {
   type AuthenticationResponseJSON,
   type AuthenticatorTransport,
@@ -58,11 +59,11 @@ const MAX_CREDENTIAL_ID_BYTES = 1_023;
 /** Time that a person has for a ceremony, as the browser is told. */
 const TIMEOUT_MS = 300_000;
 
-/** COSE algorithms that are taken (RFC 9053), each with the one curve, if any, that belongs to it. */
-const ALGORITHMS: ReadonlyMap<number, number | undefined> = new Map([
-  [-8, 6],
-  [-7, 1],
-  [-257, undefined],
+/** COSE algorithms that are taken (RFC 9053), each with the one kind of key, and the one curve, that belongs to it. */
+const ALGORITHMS: ReadonlyMap<number, { readonly kty: number; readonly crv: number | null }> = new Map([
+  [-8, { kty: cose.COSEKTY.OKP, crv: cose.COSECRV.ED25519 }],
+  [-7, { kty: cose.COSEKTY.EC2, crv: cose.COSECRV.P256 }],
+  [-257, { kty: cose.COSEKTY.RSA, crv: null }],
 ]);
 
 /** Options for `navigator.credentials.create`. */
@@ -119,10 +120,10 @@ export async function verifyRegistration(
     if (!verified || !registrationInfo) return null;
     const { credential, userVerified, credentialDeviceType, credentialBackedUp, aaguid } = registrationInfo;
     const id = isoBase64URL.toBuffer(credential.id);
-    if (id.length === 0 || id.length > MAX_CREDENTIAL_ID_BYTES || !hasOwnCurve(credential.publicKey)) return null;
-    const { rk } = registration.clientExtensionResults?.credProps ?? {};
+    if (id.length === 0 || id.length > MAX_CREDENTIAL_ID_BYTES || !isSound(credential.publicKey)) return null;
+    const { rk }: { rk?: unknown } = registration.clientExtensionResults?.credProps ?? {};
     // Where the browser does not say: an authenticator that verifies its user keeps the passkey, as it was asked to.
-    const discoverable = expected.passwordless || (rk ?? userVerified);
+    const discoverable = expected.passwordless || (typeof rk === 'boolean' ? rk : userVerified);
     return {
       id: credential.id,
       publicKey: isoBase64URL.fromBuffer(credential.publicKey),
@@ -173,15 +174,17 @@ export async function verifyAssertion(
     readonly challenge: Buffer;
     readonly credential: Pick<PasskeyCredential, 'id' | 'publicKey'>;
     readonly userHandle: Buffer;
+    /** Whether nobody was named before, so that the response itself must say whose it is (§7.2, step 6). */
+    readonly identifies: boolean;
     readonly userVerification: UserVerification;
   },
 ): Promise<Assertion | null> {
-  const { credential, userHandle } = expected;
+  const { credential, userHandle, identifies } = expected;
   try {
     const assertion = response as AuthenticationResponseJSON;
     if (assertion.id !== credential.id || isFramed(assertion.response.clientDataJSON)) return null;
-    const shown = assertion.response.userHandle;
-    if (shown != null && shown !== '' && shown !== isoBase64URL.fromBuffer(new Uint8Array(userHandle))) return null;
+    const shown = assertion.response.userHandle || null;
+    if (shown === null ? identifies : shown !== isoBase64URL.fromBuffer(new Uint8Array(userHandle))) return null;
     const { verified, authenticationInfo } = await verifyAuthenticationResponse({
       response: assertion,
       expectedChallenge: isoBase64URL.fromBuffer(new Uint8Array(expected.challenge)),
@@ -240,13 +243,31 @@ function isFramed(clientDataJSON: string): boolean {
   return crossOrigin === true || topOrigin !== undefined;
 }
 
-// ES256 means P-256 here (WebAuthn Level 3 §5.8.5), although COSE would take the algorithm with another curve.
-function hasOwnCurve(publicKey: Uint8Array<ArrayBuffer>): boolean {
-  const key = decodeCredentialPublicKey(publicKey) as Map<number, unknown>;
-  return (
-    ALGORITHMS.get(Number(key.get(cose.COSEKEYS.alg))) ===
-    (key.get(cose.COSEKEYS.kty) === 3 ? undefined : key.get(cose.COSEKEYS.crv))
-  );
+/**
+ * Whether a public key is one of its algorithm, and strong (NIST SP 800-57: 112 bits and more): one that was made up could
+ * be a second factor that anybody, or nobody, can answer. ES256 means P-256 here (WebAuthn Level 3 §5.8.5), although
+ * COSE would take the algorithm with another curve.
+ */
+function isSound(publicKey: Uint8Array<ArrayBuffer>): boolean {
+  const cosePublicKey = decodeCredentialPublicKey(publicKey) as Map<number, unknown>;
+  const text = (label: number) => {
+    const bytes = cosePublicKey.get(label);
+    return bytes instanceof Uint8Array ? Buffer.from(bytes).toString('base64url') : '';
+  };
+  const { kty, alg, crv, x, y, n, e } = cose.COSEKEYS;
+  const key = ALGORITHMS.get(Number(cosePublicKey.get(alg)));
+  if (!key || cosePublicKey.get(kty) !== key.kty || (key.crv !== null && cosePublicKey.get(crv) !== key.crv))
+    return false;
+  const jwks: Readonly<Record<number, JsonWebKey>> = {
+    [cose.COSEKTY.OKP]: { kty: 'OKP', crv: 'Ed25519', x: text(x) },
+    [cose.COSEKTY.EC2]: { kty: 'EC', crv: 'P-256', x: text(x), y: text(y) },
+    [cose.COSEKTY.RSA]: { kty: 'RSA', n: text(n), e: text(e) },
+  };
+  // Throws for a point that is not on its curve.
+  const imported = createPublicKey({ key: jwks[key.kty] ?? {}, format: 'jwk' });
+  const { modulusLength = 0, publicExponent = 0n } = imported.asymmetricKeyDetails ?? {};
+  if (key.kty !== cose.COSEKTY.RSA) return true;
+  return modulusLength >= 2_048 && modulusLength <= 8_192 && publicExponent >= 65_537n;
 }
 
 const TRANSPORTS: ReadonlySet<string> = new Set(['ble', 'cable', 'hybrid', 'internal', 'nfc', 'smart-card', 'usb']);

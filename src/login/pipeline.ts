@@ -84,6 +84,9 @@ export async function beginLogin(unit: Unit, context: LoginContext, begun: Begun
     trustsDevice: false,
     expiresAt,
   };
+  // What a person holds may change at the same moment: a first factor that comes now is either seen by the stages, or
+  // finds the session and ends it. Whoever has just signed up is known to nobody else yet.
+  if (begun.methods.length > 0 && begun.purpose !== 'SIGN_UP') await users.lock(unit.db, begun.userId ?? users.NOBODY);
   const asked = await firstPrompt(login, context.stages, unit);
   if (!asked) return openSession(unit, context, login);
 

@@ -6,9 +6,14 @@ interface Wording {
   readonly subject: string;
   /** What happened, in a sentence. */
   readonly happened: (product: string, subject: string | null) => string;
-  /** Whether the address that this mail goes to may no longer open the account. */
-  readonly mayBeShutOut?: true;
+  /** What to do where a new password alone does not bring the account back. */
+  readonly shutOut?: string;
 }
+
+const LOST_ADDRESS = 'If that no longer works with this address, contact support right away.';
+const STRANGE_FACTOR =
+  'Logging in will then still ask for what was added here. If you cannot remove it, contact support right away.';
+const OTHERS_ENDED = 'All other devices were logged out.';
 
 const WORDING: Readonly<Record<Notice['change'], Wording>> = {
   NEW_DEVICE: {
@@ -43,13 +48,13 @@ const WORDING: Readonly<Record<Notice['change'], Wording>> = {
     subject: 'Email address removed from your account',
     happened: (product, address) =>
       `${named('The email address', address, 'An email address')} was removed from your account at ${product}.`,
-    mayBeShutOut: true,
+    shutOut: LOST_ADDRESS,
   },
   PRIMARY_EMAIL_CHANGED: {
     subject: 'Main email address of your account changed',
     happened: (product, address) =>
       `The main email address of your account at ${product} ${address ? `is now ${address}` : 'was changed'}.`,
-    mayBeShutOut: true,
+    shutOut: LOST_ADDRESS,
   },
   PHONE_CHANGED: {
     subject: 'Phone number of your account changed',
@@ -69,26 +74,33 @@ const WORDING: Readonly<Record<Notice['change'], Wording>> = {
   MFA_ENABLED: {
     subject: 'Your account has a second factor now',
     happened: (product, factor) =>
-      `Logging in to your account at ${product} now asks for a second factor: ${factor ?? 'one'} was added. All other devices were logged out.`,
+      `Logging in to your account at ${product} now asks for a second factor: ${factor ?? 'one'} was added. ${OTHERS_ENDED}`,
+    shutOut: STRANGE_FACTOR,
   },
   MFA_DISABLED: {
     subject: 'Your account has no second factor any more',
     happened: (product, factor) =>
-      `The last second factor of your account at ${product} was removed: ${factor ?? 'it'}. Logging in does not ask for one any more.`,
+      `The last second factor of your account at ${product} was removed: ${factor ?? 'it'}. Logging in does not ask for one any more. ${OTHERS_ENDED}`,
+  },
+  MFA_ATTEMPTS_EXHAUSTED: {
+    subject: 'Somebody almost logged in to your account',
+    happened: (product) =>
+      `A login to your account at ${product} got as far as your second factor, and was ended there after too many wrong answers. If it was not yours, somebody else has your password, or reads what is sent to you.`,
   },
   AUTHENTICATOR_ADDED: {
     subject: 'Way to log in added to your account',
     happened: (product, factor) => `Your account at ${product} got another second factor: ${factor ?? 'one'}.`,
+    shutOut: STRANGE_FACTOR,
   },
   AUTHENTICATOR_REMOVED: {
     subject: 'Way to log in removed from your account',
     happened: (product, factor) =>
-      `A second factor was removed from your account at ${product}: ${factor ?? 'one'}. All other devices were logged out.`,
+      `A way to show a second factor was removed from your account at ${product}: ${factor ?? 'one'}. ${OTHERS_ENDED}`,
   },
   AUTHENTICATOR_DISABLED: {
     subject: 'A second factor of your account was blocked',
     happened: (product, factor) =>
-      `There were too many wrong answers for a second factor of your account at ${product}: ${factor ?? 'one'}. It is blocked until one of your recovery codes is used. Whoever tried got past your password, or another first step.`,
+      `There were too many wrong answers for a second factor of your account at ${product}: ${factor ?? 'one'}. It is blocked until you use a recovery code, or, if you have none, until support helps you. Whoever tried got past your password, or another first step.`,
   },
   PASSKEY_COPIED: {
     subject: 'A passkey of your account was refused',
@@ -98,7 +110,7 @@ const WORDING: Readonly<Record<Notice['change'], Wording>> = {
   RECOVERY_CODE_USED: {
     subject: 'A recovery code of your account was used',
     happened: (product, unused) =>
-      `A recovery code of your account at ${product} was used${unused ? `; ${unused} are left` : ''}.`,
+      `A recovery code of your account at ${product} was used; ${codesLeft(Number(unused ?? 0))}`,
   },
   RECOVERY_CODES_GENERATED: {
     subject: 'Your recovery codes were replaced',
@@ -107,17 +119,20 @@ const WORDING: Readonly<Record<Notice['change'], Wording>> = {
   },
 };
 
+function codesLeft(unused: number): string {
+  const left = unused === 0 ? 'none is left.' : unused === 1 ? 'one is left.' : `${unused} are left.`;
+  return unused > 3 ? left : `${left} Make new ones where you manage your account.`;
+}
+
 function named(what: string, which: string | null, without: string): string {
   return which ? `${what} ${which}` : without;
 }
 
 /** The mail that tells somebody of a change of their account, and the way out if it was not theirs. */
 export function securityNotice(notice: Notice, brand: Brand): RenderedMail {
-  const { subject, happened, mayBeShutOut } = WORDING[notice.change];
+  const { subject, happened, shutOut } = WORDING[notice.change];
   const product = productName(brand);
-  const shutOut: readonly Block[] = mayBeShutOut
-    ? [{ text: 'If that no longer works with this address, contact support right away.' }]
-    : [];
+  const more: readonly Block[] = shutOut === undefined ? [] : [{ text: shutOut }];
   return writeMail(brand, subject, [
     { text: happened(product, notice.subject === undefined ? null : inert(notice.subject)) },
     {
@@ -131,7 +146,7 @@ export function securityNotice(notice: Notice, brand: Brand): RenderedMail {
       text: 'If this was you, there is nothing to do. If it was not, somebody else may be in your account: reset your password at once.',
     },
     { link: brand.url, label: `Reset your password at ${product}` },
-    ...shutOut,
+    ...more,
     { footnote: `If you need help, contact the support of ${product}.` },
   ]);
 }

@@ -57,11 +57,15 @@ function toldOf(event: AuthEvent): Told | null {
         ? { change: 'USERNAME_CHANGED' }
         : { change: 'USERNAME_CHANGED', subject: event.username };
     case 'AuthenticatorAdded':
+      // Who has just shown that the mailbox is theirs, and made what they will log in with, need not be told.
+      if (event.signingUp) return null;
       return { change: event.first ? 'MFA_ENABLED' : 'AUTHENTICATOR_ADDED', subject: factorInWords(event) };
     case 'AuthenticatorRemoved':
       return { change: event.last ? 'MFA_DISABLED' : 'AUTHENTICATOR_REMOVED', subject: factorInWords(event) };
     case 'AuthenticatorDisabled':
       return { change: 'AUTHENTICATOR_DISABLED', subject: factorInWords(event) };
+    case 'MfaAttemptsExhausted':
+      return { change: 'MFA_ATTEMPTS_EXHAUSTED' };
     case 'PasskeyCounterRegressed':
       return { change: 'PASSKEY_COPIED' };
     case 'RecoveryCodeUsed':

@@ -20,6 +20,8 @@ export interface Authenticator {
   readonly lastUsedAt: Date | null;
   /** Worn out by wrong answers: it answers nothing until a recovery. */
   readonly disabled: boolean;
+  /** Every answer that it had was used. */
+  readonly usedUp: boolean;
 }
 
 /** What is to be held. */
@@ -31,12 +33,12 @@ export interface NewAuthenticator {
   readonly data: AuthenticatorData;
 }
 
-/** All that a person holds, the oldest first. */
+/** All that a person holds, the oldest first, and recovery codes after the factor that they came with. */
 export async function list(db: Db, userId: string): Promise<Authenticator[]> {
   return db.query<Authenticator>`
     SELECT id, kind, name, credential_id AS "credentialId", data, created_at AS "createdAt", last_used_at AS "lastUsedAt",
-      consecutive_attempts >= ${MAX_CONSECUTIVE_ATTEMPTS} AS disabled
-    FROM authenticators WHERE user_id = ${userId}::uuid ORDER BY created_at, id`;
+      consecutive_attempts >= ${MAX_CONSECUTIVE_ATTEMPTS} AS disabled, used_up AS "usedUp"
+    FROM authenticators WHERE user_id = ${userId}::uuid ORDER BY created_at, credential_id NULLS LAST, kind DESC, id`;
 }
 
 /** Whose passkey this is. */
@@ -59,25 +61,22 @@ export async function add(db: Db, authenticator: NewAuthenticator, now: Date): P
     VALUES (${id}::uuid, ${userId}::uuid, ${kind}, ${name}, ${credentialId}, ${JSON.stringify(data)}::jsonb, ${now})
     ON CONFLICT (credential_id) DO NOTHING`;
   if (added !== 1) return null;
-  return { id, kind, name, credentialId, data, createdAt: now, lastUsedAt: null, disabled: false };
+  return { id, kind, name, credentialId, data, createdAt: now, lastUsedAt: null, disabled: false, usedUp: false };
 }
 
 /**
  * Counts a check of what a person holds of a factor, before it is made. A hundred parallel guesses are a hundred
  * counted ones.
- * @param credentialId counts for the one that the answer names; null counts for all of the kind
  * @returns the ids of those that may be checked, and of those whose last check this is if it fails
  */
 export async function countAttempt(
   db: Db,
   userId: string,
   kind: string,
-  credentialId: string | null,
 ): Promise<{ readonly usable: readonly string[]; readonly wornOut: readonly string[] }> {
   const rows = await db.query<{ id: string; attempts: number }>`
     UPDATE authenticators SET consecutive_attempts = consecutive_attempts + 1
-    WHERE user_id = ${userId}::uuid AND kind = ${kind} AND (${credentialId}::text IS NULL OR credential_id = ${credentialId})
-      AND consecutive_attempts < ${MAX_CONSECUTIVE_ATTEMPTS}
+    WHERE user_id = ${userId}::uuid AND kind = ${kind} AND consecutive_attempts < ${MAX_CONSECUTIVE_ATTEMPTS}
     RETURNING id, consecutive_attempts AS attempts`;
   const wornOut = rows.filter(({ attempts }) => attempts >= MAX_CONSECUTIVE_ATTEMPTS);
   return { usable: rows.map(({ id }) => id), wornOut: wornOut.map(({ id }) => id) };
@@ -90,12 +89,41 @@ export async function countAttempt(
  */
 export async function use(
   db: Db,
-  { id, expected, data, now }: { id: string; expected: AuthenticatorData; data: AuthenticatorData; now: Date },
+  used: {
+    readonly id: string;
+    readonly expected: AuthenticatorData;
+    readonly data: AuthenticatorData;
+    readonly usedUp?: boolean;
+    readonly now: Date;
+  },
 ): Promise<boolean> {
-  const used = await db.execute`
-    UPDATE authenticators SET data = ${JSON.stringify(data)}::jsonb, last_used_at = ${now}, consecutive_attempts = 0
+  const { id, expected, data, usedUp = false, now } = used;
+  const rows = await db.execute`
+    UPDATE authenticators SET data = ${JSON.stringify(data)}::jsonb, used_up = ${usedUp}, last_used_at = ${now}, consecutive_attempts = 0
     WHERE id = ${id}::uuid AND data = ${JSON.stringify(expected)}::jsonb`;
-  return used === 1;
+  return rows === 1;
+}
+
+/** Some of a kind, in the order of their ids. */
+export function listKind(
+  db: Db,
+  kind: string,
+  { after, limit }: { readonly after: string | null; readonly limit: number },
+): Promise<{ readonly id: string; readonly userId: string; readonly data: AuthenticatorData }[]> {
+  return db.query`
+    SELECT id, user_id AS "userId", data FROM authenticators
+    WHERE kind = ${kind} AND (${after}::uuid IS NULL OR id > ${after}::uuid) ORDER BY id LIMIT ${limit}`;
+}
+
+/** Puts other data in the place of what was read. False if it has changed since. */
+export async function replaceData(
+  db: Db,
+  { id, expected, data }: { id: string; expected: AuthenticatorData; data: AuthenticatorData },
+): Promise<boolean> {
+  const replaced = await db.execute`
+    UPDATE authenticators SET data = ${JSON.stringify(data)}::jsonb
+    WHERE id = ${id}::uuid AND data = ${JSON.stringify(expected)}::jsonb`;
+  return replaced === 1;
 }
 
 /** Lets a person use again what wrong answers had disabled. */
@@ -113,7 +141,7 @@ export async function rename(
   const [renamed] = await db.query<Authenticator>`
     UPDATE authenticators SET name = ${name} WHERE id = ${id}::uuid AND user_id = ${userId}::uuid AND kind = ${kind}
     RETURNING id, kind, name, credential_id AS "credentialId", data, created_at AS "createdAt", last_used_at AS "lastUsedAt",
-      consecutive_attempts >= ${MAX_CONSECUTIVE_ATTEMPTS} AS disabled`;
+      consecutive_attempts >= ${MAX_CONSECUTIVE_ATTEMPTS} AS disabled, used_up AS "usedUp"`;
   return renamed ?? null;
 }
 

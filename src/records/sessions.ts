@@ -137,7 +137,7 @@ export async function open(
     SELECT u.id AS user_id, u.created_at AS user_created_at, u.name, u.username, u.roles,
       e.address AS email, e.verified_at IS NOT NULL AS email_verified,
       EXISTS (SELECT 1 FROM passwords p WHERE p.user_id = u.id) AS has_password,
-      ARRAY(SELECT DISTINCT kind FROM authenticators a WHERE a.user_id = u.id) AS factors,
+      ARRAY(SELECT DISTINCT kind FROM authenticators a WHERE a.user_id = u.id AND NOT used_up) AS factors,
       (SELECT array_agg(id::text) FROM ended) AS ended,
       EXISTS (SELECT 1 FROM sessions s WHERE s.user_id = u.id) AS seen,
       (SELECT array_agg(DISTINCT s.ip_address) FROM sessions s
@@ -284,7 +284,7 @@ async function find(db: Db, tokenHash: Buffer | null, id: string | null): Promis
       s.user_agent, s.end_reason, u.created_at AS user_created_at, u.name, u.username, u.roles,
       u.disabled_at, e.address AS email, e.verified_at IS NOT NULL AS email_verified,
       EXISTS (SELECT 1 FROM passwords p WHERE p.user_id = u.id) AS has_password,
-      ARRAY(SELECT DISTINCT kind FROM authenticators a WHERE a.user_id = u.id) AS factors
+      ARRAY(SELECT DISTINCT kind FROM authenticators a WHERE a.user_id = u.id AND NOT used_up) AS factors
     FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN emails e ON e.user_id = u.id AND e.is_primary
     WHERE s.token_hash = ${tokenHash} OR s.id = ${id}::uuid`;
   return row ? fromRow(row) : null;

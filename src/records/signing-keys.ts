@@ -82,6 +82,18 @@ export function openKey(key: SigningKey, cipher: Cipher): JWK {
   );
 }
 
+/** Seals what the secrets of before have sealed with the one of now. */
+export async function reseal(db: Db, cipher: Cipher): Promise<number> {
+  let resealed = 0;
+  for (const { kid, sealedPrivateJwk } of await list(db)) {
+    const opened = cipher.isCurrent(sealedPrivateJwk) ? null : cipher.open(sealedPrivateJwk, sealContext(kid));
+    if (opened === null) continue;
+    resealed += await db.execute`
+      UPDATE signing_keys SET sealed_private_jwk = ${cipher.seal(opened, sealContext(kid))} WHERE id = ${kid}`;
+  }
+  return resealed;
+}
+
 function isDue(newest: SigningKey, { algorithm, keyLifetime }: RotationPolicy, now: Date): boolean {
   // While a new deployment replaces an old one, two algorithms are configured: each may have its turn, not its way.
   const isOtherAlgorithm = newest.algorithm !== algorithm && newest.signsAt <= now;

@@ -14,7 +14,7 @@ export interface User {
   readonly email: string | null;
   readonly emailVerified: boolean;
   readonly hasPassword: boolean;
-  /** The kinds of further factors that this person holds something of. */
+  /** The kinds of further factors that this person holds something of, and something that is not used up. */
   readonly factors: readonly string[];
 }
 

@@ -38,14 +38,15 @@ const NOTICED: readonly (readonly [AuthEvent, Notice])[] = [
   [{ kind: 'PhoneRemoved', userId, number: PHONE }, about('PHONE_REMOVED', PHONE)],
   [{ kind: 'UsernameChanged', userId, username: 'countess' }, about('USERNAME_CHANGED', 'countess')],
   [{ kind: 'UsernameChanged', userId, username: null }, about('USERNAME_CHANGED')],
-  [{ kind: 'AuthenticatorAdded', ...TOTP, first: true }, about('MFA_ENABLED', AN_APP)],
-  [{ kind: 'AuthenticatorAdded', ...PASSKEY, first: false }, about('AUTHENTICATOR_ADDED', A_PASSKEY)],
+  [{ kind: 'AuthenticatorAdded', ...TOTP, first: true, signingUp: false }, about('MFA_ENABLED', AN_APP)],
+  [{ kind: 'AuthenticatorAdded', ...PASSKEY, first: false, signingUp: false }, about('AUTHENTICATOR_ADDED', A_PASSKEY)],
   [{ kind: 'AuthenticatorRemoved', ...PASSKEY, last: false }, about('AUTHENTICATOR_REMOVED', A_PASSKEY)],
   [{ kind: 'AuthenticatorRemoved', ...TOTP, last: true }, about('MFA_DISABLED', AN_APP)],
   [
     { kind: 'AuthenticatorDisabled', userId, authenticatorId: 'f', factor: 'TOTP' },
     about('AUTHENTICATOR_DISABLED', AN_APP),
   ],
+  [{ kind: 'MfaAttemptsExhausted', userId }, about('MFA_ATTEMPTS_EXHAUSTED')],
   [{ kind: 'PasskeyCounterRegressed', userId, authenticatorId: 'f' }, about('PASSKEY_COPIED')],
   [{ kind: 'RecoveryCodeUsed', userId, unused: 3 }, about('RECOVERY_CODE_USED', '3')],
   [{ kind: 'RecoveryCodesGenerated', userId }, about('RECOVERY_CODES_GENERATED')],
@@ -88,6 +89,7 @@ describe('a change of an account', () => {
     { kind: 'EmailVerified', userId, address: NEW },
     { kind: 'ProfileUpdated', userId },
     { kind: 'AccountDeleted', userId },
+    { kind: 'AuthenticatorAdded', ...PASSKEY, first: true, signingUp: true },
     { kind: 'MfaEnabled', userId },
     { kind: 'MfaDisabled', userId },
     { kind: 'SecondFactorUsed', userId, authenticatorId: 'f', factor: 'TOTP' },
@@ -144,7 +146,6 @@ test.each([
   'AUTHENTICATOR_ADDED',
   'AUTHENTICATOR_REMOVED',
   'AUTHENTICATOR_DISABLED',
-  'RECOVERY_CODE_USED',
 ] as const)('the notice of %s names what it is about', (change) => {
   const { text, html } = renderMail({ mail: 'SecurityNotice', data: { ...NOTICE, change } }, ACME);
   for (const body of [text, shown(html)]) expect(body).toContain('ada@analytical.example');
@@ -154,4 +155,14 @@ test('a mail about a mailbox that was proven for the first time says what was re
   const { text } = renderMail({ mail: 'SecurityNotice', data: about('ACCOUNT_RECLAIMED') }, ACME);
   expect(text).toContain('for the first time');
   expect(text).toContain('its password, its sessions and its other ways to log in');
+});
+
+test.each([
+  ['0', 'none is left. Make new ones'],
+  ['1', 'one is left. Make new ones'],
+  ['3', '3 are left. Make new ones'],
+  ['4', '4 are left.\n'],
+])('a mail about a recovery code that leaves %s says so', (unused, sentence) => {
+  const { text } = renderMail({ mail: 'SecurityNotice', data: about('RECOVERY_CODE_USED', unused) }, ACME);
+  expect(text).toContain(sentence);
 });

@@ -5,6 +5,7 @@ export const watchword: Factor = {
   answer: 'CODE',
   type: 'Watchword',
   asked: true,
+  guessable: true,
   async check(answer, held) {
     for (const authenticator of held) {
       const { word, uses } = authenticator.data as { word: string; uses: number };

@@ -12,7 +12,7 @@ import * as phones from '../../records/phones.ts';
 import * as sessions from '../../records/sessions.ts';
 import * as users from '../../records/users.ts';
 import type { Unit } from '../../unit.ts';
-import { demandFactorFreshness } from './freshness.ts';
+import { lockFactorFresh } from './freshness.ts';
 import type { Caller, EmailNotVerified, InvalidToken, ReauthenticationRequired, Unauthenticated } from './outcomes.ts';
 
 /** Who sets a factor up: somebody who has just proven who they are, or a login that asks for it. */
@@ -36,8 +36,8 @@ export type NotAdmitted =
   | ReauthenticationRequired
   | Unauthenticated;
 
-/** Milliseconds that setting a factor up may take. */
-const ENROLLMENT_MS = 10 * 60_000;
+/** Milliseconds that setting a factor up may take; a passkey, as long as its challenge may be signed (WebAuthn Level 3 §13.4.3). */
+const ENROLLMENT_MS = { ENROLL_TOTP: 10 * 60_000, ENROLL_PASSKEY: 5 * 60_000 } as const;
 
 /** Whom a login asks for this factor: at the stage that does, and at no other. */
 const PROMPTS: Readonly<Record<'TOTP' | 'PASSKEY', readonly string[]>> = {
@@ -64,10 +64,9 @@ export async function admit(
     return { kind: 'enrollee', userId: login.userId, sessionId: null, pendingLoginId: login.id };
   }
   if (viewer.kind === 'anonymous') return { kind: 'Unauthenticated', reason: viewer.reason };
-  const fresh = demandFactorFreshness(app, viewer);
-  if (fresh.kind === 'ReauthenticationRequired') return fresh;
+  const fresh = await lockFactorFresh(app, unit, viewer);
+  if (fresh.kind === 'ReauthenticationRequired' || fresh.kind === 'Unauthenticated') return fresh;
   const userId = viewer.user.id;
-  if (!(await users.lockEnabled(unit.db, userId))) return { kind: 'Unauthenticated', reason: 'REVOKED' };
   if (!(await isReachable(unit, userId))) return { kind: 'EmailNotVerified' };
   return { kind: 'enrollee', userId, sessionId: viewer.session.id, pendingLoginId: null };
 }
@@ -86,7 +85,7 @@ export function beginEnrollment(
   state: string,
 ): Promise<{ readonly handle: string; readonly expiresAt: Date }> {
   const sealedState = cipher.seal(state, purpose);
-  const expiresAt = new Date(now.getTime() + ENROLLMENT_MS);
+  const expiresAt = new Date(now.getTime() + ENROLLMENT_MS[purpose]);
   return ceremonies.begin(db, { purpose, userId, sessionId, pendingLoginId, sealedState, expiresAt }, now);
 }
 
@@ -97,6 +96,17 @@ export interface BegunEnrollment {
   readonly state: string;
   /** How many more answers there may be if this one is wrong. */
   readonly attemptsLeft: number;
+}
+
+/** What an authenticator calls an account, and whose it is, so that a person who has several can tell them apart. */
+export async function accountNames(
+  { db, config }: Unit,
+  userId: string,
+): Promise<{ readonly name: string; readonly displayName: string }> {
+  const names = await users.namesOf(db, userId);
+  const { name = null, username = null, emails: addresses = [], phone = null } = names ?? {};
+  const account = addresses[0] ?? username ?? phone ?? config.mail.product;
+  return { name: account, displayName: name ?? username ?? account };
 }
 
 /** Finds what a handle has begun, and counts the answer to it. Only the session that began it may end it. */
@@ -154,7 +164,9 @@ export async function enroll(
   if (pendingLoginId) await pendingLogins.addMethod(db, pendingLoginId, method);
   if (sessionId) await sessions.addMethod(db, sessionId, method);
   const { id: authenticatorId, name } = authenticator;
-  emit({ kind: 'AuthenticatorAdded', userId, authenticatorId, factor: added.kind, name, first });
+  const login = pendingLoginId === null ? null : await pendingLogins.findById(db, pendingLoginId, now);
+  const signingUp = login?.purpose === 'SIGN_UP';
+  emit({ kind: 'AuthenticatorAdded', userId, authenticatorId, factor: added.kind, name, first, signingUp });
   if (!first) return { kind: 'enrolled', authenticator, recoveryCodes: null };
   emit({ kind: 'MfaEnabled', userId });
   await endOtherSessions(unit, userId, sessionId);
@@ -190,11 +202,8 @@ export async function endOtherSessions(
 }
 
 /** Gives a person new recovery codes, in the place of those before. */
-export async function giveRecoveryCodes(
-  { db, now, config, codeKeys }: Unit,
-  userId: string,
-): Promise<readonly string[]> {
-  const { codes, data } = makeRecoveryCodes(config.mfa.recoveryCodes, userId, codeKeys);
+export async function giveRecoveryCodes({ db, now, config }: Unit, userId: string): Promise<readonly string[]> {
+  const { codes, data } = makeRecoveryCodes(config.mfa.recoveryCodes, userId);
   const kind: FactorName = 'RECOVERY_CODE';
   await authenticators.removeAll(db, userId, kind);
   await authenticators.add(db, { userId, kind, data }, now);

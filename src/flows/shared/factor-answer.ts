@@ -1,5 +1,5 @@
 import type { App, Count } from '../../app.ts';
-import type { FactorAnswer, FactorQuestion } from '../../factors/factor.ts';
+import type { Factor, FactorAnswer, FactorQuestion, FactorUse } from '../../factors/factor.ts';
 import { type FactorName, factorNames, factors, fieldOf } from '../../factors/index.ts';
 import { countRecoveryCodes } from '../../factors/recovery-code.ts';
 import { addressKey } from '../../lib/client-address.ts';
@@ -20,8 +20,8 @@ export interface GivenAnswer {
 /** An answer whose check is counted. */
 export interface CountedAnswer extends GivenAnswer {
   readonly kind: 'counted';
-  /** The ids of the authenticators that it may be checked with. */
-  readonly usable: readonly string[];
+  /** The ids of the authenticators that it may be checked with; null for all of the factor. */
+  readonly usable: readonly string[] | null;
   /** The ids of those whose last check this is, if it fails. */
   readonly wornOut: readonly string[];
   /** Takes the count back, once the answer has turned out to be right. Clears no other. */
@@ -56,11 +56,10 @@ export async function countAnswer(app: App, userId: string, given: GivenAnswer):
   const count = factorCount(userId);
   const wait = await app.limiter.count(count);
   if (wait !== null) return rateLimited(wait);
-  const { name, answer } = given;
-  const factor = factors[name];
-  const credentialId = 'credentialIdOf' in factor ? (factor.credentialIdOf?.(answer) ?? '') : null;
-  const counted = await authenticators.countAttempt(app.database.relaxed, userId, name, credentialId);
-  return { kind: 'counted', ...given, ...counted, refund: () => app.limiter.refund(count) };
+  const { guessable } = factors[given.name];
+  const counted = guessable ? await authenticators.countAttempt(app.database.relaxed, userId, given.name) : null;
+  const { usable = null, wornOut = [] } = counted ?? {};
+  return { kind: 'counted', ...given, usable, wornOut, refund: () => app.limiter.refund(count) };
 }
 
 /**
@@ -74,9 +73,11 @@ export async function checkAnswer(
 ): Promise<AuthenticationMethod | null> {
   const { db, now, emit } = unit;
   const { userId } = question;
-  const held = (await authenticators.list(db, userId)).filter(({ id }) => usable.includes(id));
-  const used = await factors[name].check(answer, held, question, unit);
-  if (!used || !(await authenticators.use(db, { ...idAndData(used.authenticator), data: used.data, now }))) {
+  const all = (await authenticators.list(db, userId)).filter(({ kind }) => kind === name);
+  const held = all.filter(({ id }) => usable === null || usable.includes(id));
+  const factor: Factor = factors[name];
+  const used = await factor.check(answer, held, question, unit);
+  if (!used || !(await noteUse(unit, factor, used))) {
     emit({ kind: 'LoginFailed', userId, method: name });
     for (const authenticatorId of wornOut)
       emit({ kind: 'AuthenticatorDisabled', userId, authenticatorId, factor: name });
@@ -91,6 +92,7 @@ export async function checkAnswer(
   return { method: name, at: now.toISOString(), mfa: true };
 }
 
-function idAndData({ id, data }: authenticators.Authenticator) {
-  return { id, expected: data };
+function noteUse({ db, now }: Unit, factor: Factor, { authenticator, data }: FactorUse): Promise<boolean> {
+  const { id, data: expected } = authenticator;
+  return authenticators.use(db, { id, expected, data, usedUp: factor.isUsedUp?.({ data }) ?? false, now });
 }

@@ -2,7 +2,9 @@ import type { App } from '../../app.ts';
 import { hasMfa, namesOf } from '../../factors/index.ts';
 import type { Session } from '../../records/sessions.ts';
 import * as sessions from '../../records/sessions.ts';
-import type { ReauthenticationMethod, ReauthenticationRequired, SignedIn } from './outcomes.ts';
+import * as users from '../../records/users.ts';
+import type { Unit } from '../../unit.ts';
+import type { ReauthenticationMethod, ReauthenticationRequired, SignedIn, Unauthenticated } from './outcomes.ts';
 
 declare const fresh: unique symbol;
 
@@ -41,6 +43,20 @@ export function demandFactorFreshness(app: App, viewer: SignedIn): FactorFreshSe
   const proven = at !== null && isRecent(app, session, at);
   if (proven && fresh.kind !== 'ReauthenticationRequired') return fresh as FactorFreshSession;
   return { kind: 'ReauthenticationRequired', methods: namesOf(viewer.user.factors) };
+}
+
+/**
+ * Locks a person who is about to change their factors, and asks again what the door has asked: while a call waits, a
+ * first factor may have come, and the session may have ended.
+ */
+export async function lockFactorFresh(
+  app: App,
+  { db }: Unit,
+  viewer: SignedIn,
+): Promise<FactorFreshSession | ReauthenticationRequired | Unauthenticated> {
+  const known = (await users.lockEnabled(db, viewer.user.id)) ? await sessions.findById(db, viewer.session.id) : null;
+  if (!known || known.endReason) return { kind: 'Unauthenticated', reason: 'REVOKED' };
+  return demandFactorFreshness(app, { ...viewer, user: known.user, session: known.session });
 }
 
 /** How somebody may prove anew who they are. */

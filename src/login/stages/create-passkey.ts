@@ -1,5 +1,6 @@
 import * as authenticators from '../../records/authenticators.ts';
 import * as passwords from '../../records/passwords.ts';
+import * as users from '../../records/users.ts';
 import { NOBODY } from '../../records/users.ts';
 import type { Stage } from '../stage.ts';
 
@@ -8,16 +9,20 @@ export interface PasskeyRequired {
   readonly kind: 'PasskeyRequired';
 }
 
-/** Asks whoever signs up without a password to make a passkey, which is how they will come back. */
+/**
+ * Asks whoever signs up without a password to make a passkey, which is how they will come back: before their first
+ * session, by whatever way they come to it.
+ */
 export const createPasskey: Stage<PasskeyRequired> = {
-  async prompt({ purpose, userId }, { db, config }) {
-    if (purpose !== 'SIGN_UP' || !config.passkeys.signUp) return null;
+  async prompt({ userId }, { db, config }) {
+    if (!config.passkeys.signUp) return null;
     // Nobody is looked up like anybody: the time must not tell.
-    const [password, held] = await Promise.all([
+    const [password, held, cameBefore] = await Promise.all([
       passwords.changedAt(db, userId ?? NOBODY),
       authenticators.list(db, userId ?? NOBODY),
+      users.lastLoginAt(db, userId ?? NOBODY),
     ]);
-    const needed = userId !== null && !password && !held.some(({ kind }) => kind === 'PASSKEY');
+    const needed = userId !== null && !cameBefore && !password && !held.some(({ kind }) => kind === 'PASSKEY');
     return needed ? { kind: 'PasskeyRequired' } : null;
   },
 };

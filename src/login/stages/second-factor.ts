@@ -26,7 +26,7 @@ export const secondFactor: Stage<MfaRequired> = {
     const held = await authenticators.list(unit.db, userId);
     if (!hasMfa(held.map(({ kind }) => kind))) return null;
     if (await isDeviceTrusted(unit, userId, login.trustedDeviceHash)) return null;
-    const usable = held.filter(({ disabled }) => !disabled);
+    const usable = held.filter(({ disabled, usedUp }) => !disabled && !usedUp);
     return {
       kind: 'MfaRequired',
       factors: namesOf(usable.map(({ kind }) => kind)),
