@@ -23,8 +23,10 @@ import {
   CURRENT_SESSION,
   CURRENT_USER,
   hold,
+  LOG_IN_WITH_CODE,
   logIn,
   newPerson,
+  REQUEST_LOGIN_CODE,
   SIGN_UP,
   signUp,
   VERIFY_EMAIL,
@@ -234,6 +236,44 @@ describe('signing up without a password', () => {
     expect((await held.client.send(CURRENT_USER)).result).toMatchObject({ hasPassword: false, hasMfa: true, email });
     const browser = passwordless.client();
     expect(hold(browser, await logInWithPasskey(browser, authenticator)).userId).toBe(held.userId);
+  });
+
+  test('goes on only where the mailbox was proven: its link, opened by whoever gets the mail, ends it', async () => {
+    const { email } = newPerson();
+    const client = passwordless.client();
+    const { result: begun } = await client.send(SIGN_UP, { input: { email } });
+    const { token } = await passwordless.mails.next(email);
+    const owner = passwordless.client();
+    const opened = await owner.send(VERIFY_EMAIL, { input: { proof: { token } } });
+    expect(opened.result.__typename).toBe('EmailVerified');
+    const gone = await client.send(CONTINUE_LOGIN, { input: { loginToken: begun.loginToken } });
+    expect(gone.result.__typename).toBe('LoginExpired');
+  });
+
+  test('goes on by its link where that is opened', async () => {
+    const { email } = newPerson();
+    const client = passwordless.client();
+    const { loginToken } = (await client.send(SIGN_UP, { input: { email } })).result;
+    const { token } = await passwordless.mails.next(email);
+    const opened = await client.send(VERIFY_EMAIL, { input: { proof: { token }, loginToken } });
+    expect(opened.result.__typename).toBe('PasskeyRequired');
+  });
+
+  test('asks for the passkey by whatever way the person comes to their first session', async () => {
+    const { email } = newPerson();
+    const client = passwordless.client();
+    const { loginToken } = (await client.send(SIGN_UP, { input: { email } })).result;
+    const code = { handle: loginToken, code: (await passwordless.mails.next(email)).code };
+    await client.send(VERIFY_EMAIL, { input: { proof: { code } } });
+    const { result: again } = await client.send(REQUEST_LOGIN_CODE, { input: { email } });
+    const mailed = { handle: again.loginToken, code: (await passwordless.mails.next(email)).code };
+    const { result: asked } = await client.send(LOG_IN_WITH_CODE, { input: { proof: { code: mailed } } });
+    expect(asked.__typename).toBe('PasskeyRequired');
+    const { result: started } = await client.send(BEGIN_PASSKEY, { input: { loginToken: asked.loginToken } });
+    const response = new SoftwareAuthenticator().create(started.options);
+    await client.send(CONFIRM_PASSKEY, { input: { handle: started.handle, response } });
+    const held = hold(client, await client.send(CONTINUE_LOGIN, { input: { loginToken: asked.loginToken } }));
+    expect((await held.client.send(CURRENT_USER)).result).toMatchObject({ email, hasMfa: true });
   });
 
   test('with a taken address looks the same, and tells its holder', async () => {

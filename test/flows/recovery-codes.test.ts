@@ -62,6 +62,27 @@ describe('a recovery code', () => {
   });
 });
 
+test('they are not offered once all are used', async () => {
+  const few = await startGateway({ env: { POSTERN_RECOVERY_CODES: '4' } });
+  const holder = await totpHolder(few);
+  const offered = async () => {
+    const client = few.client();
+    return { client, ...(await beginMfaLogin(client, holder.person)) };
+  };
+  for (const recoveryCode of holder.recoveryCodes) {
+    const { client, loginToken, factors } = await offered();
+    expect(factors).toEqual(['TOTP', 'RECOVERY_CODE']);
+    await client.send(VERIFY_MFA, { input: { loginToken, proof: { recoveryCode } } });
+  }
+  expect((await offered()).factors).toEqual(['TOTP']);
+  few.clock.advance(16 * 60_000);
+  const { result } = await holder.client.send(GENERATE_RECOVERY_CODES);
+  expect(result).toMatchObject({ __typename: 'ReauthenticationRequired', methods: ['TOTP'] });
+  const { result: user } = await holder.client.send(AUTHENTICATORS);
+  expect(user.authenticators).toContainEqual(expect.objectContaining({ total: 4, unused: 0 }));
+  await few.stop();
+});
+
 test('there are none where they are switched off', async () => {
   const without = await gateway.another({ POSTERN_MFA_FACTORS: 'totp' });
   const holder = await totpHolder(without);

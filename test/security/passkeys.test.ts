@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SoftwareAuthenticator, type Twist } from '../support/authenticator.ts';
 import type { GraphQLClient } from '../support/client.ts';
 import {
+  AUTHENTICATORS,
   BEGIN_PASSKEY,
   BEGIN_PASSKEY_LOGIN,
   beginMfaLogin,
@@ -168,6 +169,37 @@ describe('a registration is refused with', () => {
     expect(answer.result.__typename).toBe('PasskeyRejected');
   });
 
+  const NO_POINT = Buffer.alloc(32);
+  const modulus = (bytes: number) => Buffer.concat([Buffer.from([0xc3]), randomBytes(bytes - 2), Buffer.from([0x01])]);
+  const rsa = (n: Buffer, e: number[]) => [
+    [1, 3],
+    [3, -257],
+    [-1, n],
+    [-2, Buffer.from(e)],
+  ];
+  const ec = (x: Buffer, y: Buffer) => [
+    [1, 2],
+    [3, -7],
+    [-1, 1],
+    [-2, x],
+    [-3, y],
+  ];
+  test.each([
+    ['RSA with the exponent 1, which anybody signs with', rsa(modulus(256), [1])],
+    ['RSA of 512 bits', rsa(modulus(64), [1, 0, 1])],
+    ['RSA of 16,384 bits', rsa(modulus(2048), [1, 0, 1])],
+    ['a point that is not on the curve', ec(NO_POINT, NO_POINT)],
+    ['coordinates that are too short', ec(randomBytes(3), randomBytes(3))],
+    ['the algorithm of another kind of key', [...ec(NO_POINT, NO_POINT).filter(([label]) => label !== 3), [3, -257]]],
+    ['a kind in words', [['1', 'EC2'], ...ec(NO_POINT, NO_POINT).slice(1)]],
+  ])('a key that is none: %s (W09: isSound)', async (_what, key) => {
+    const { client } = await verifiedPerson(gateway);
+    const { result } = await client.send(BEGIN_PASSKEY, { input: {} });
+    const response = new SoftwareAuthenticator().create(result.options, { key: new Map(key as [unknown, unknown][]) });
+    const answer = await client.send(CONFIRM_PASSKEY, { input: { handle: result.handle, response } });
+    expect([answer.status, answer.result.__typename]).toEqual([200, 'PasskeyRejected']);
+  });
+
   test('the id of a passkey that somebody has (W10)', async () => {
     const ada = await holder();
     const eve = await verifiedPerson(gateway);
@@ -203,6 +235,19 @@ describe('a registration is refused with', () => {
     expect(answer.result.__typename).toBe('PasskeyAdded');
   });
 });
+
+test.each([['yes'], ['\u0000'], ['\ud800'], [{ a: 1 }], [[]], ['x'.repeat(30_000)], [7]])(
+  'what a browser says of its passkey is taken for yes or no, or for nothing: %j',
+  async (rk) => {
+    const { client } = await verifiedPerson(gateway);
+    const { result } = await client.send(BEGIN_PASSKEY, { input: {} });
+    const response = new SoftwareAuthenticator().create(result.options, { rk });
+    const added = await client.send(CONFIRM_PASSKEY, { input: { handle: result.handle, response } });
+    expect([added.status, added.result.__typename]).toEqual([200, 'PasskeyAdded']);
+    const held = await client.send(AUTHENTICATORS);
+    expect(held.result.authenticators).toContainEqual(expect.objectContaining({ passwordless: true }));
+  },
+);
 
 describe('a challenge', () => {
   test('has 256 random bits, and none comes twice (W01)', async () => {
@@ -305,6 +350,18 @@ describe('a login by passkey', () => {
     const [one, other] = [await begin(client), await begin(client)];
     expect({ ...one.options, challenge: '' }).toEqual({ ...other.options, challenge: '' });
     expect(one.options.allowCredentials).toEqual([]);
+  });
+
+  test('says whose it is: a passkey that must be named first logs nobody in (W12: identifies)', async () => {
+    const { client } = await verifiedPerson(gateway);
+    const { result } = await client.send(BEGIN_PASSKEY, { input: {} });
+    const authenticator = new SoftwareAuthenticator();
+    const response = authenticator.create(result.options, { rk: false });
+    await client.send(CONFIRM_PASSKEY, { input: { handle: result.handle, response } });
+    for (const userHandle of [null, ''])
+      expect(await outcome(authenticator, { userHandle })).toBe('InvalidCredentials');
+    const { result: user } = await client.send(AUTHENTICATORS);
+    expect(user.authenticators).toContainEqual(expect.objectContaining({ passwordless: false }));
   });
 
   test('cannot be carried on as another kind of login', async () => {

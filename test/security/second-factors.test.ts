@@ -266,6 +266,42 @@ describe('guessing', () => {
     await unlimited.stop();
   });
 
+  test('takes nothing away that cannot be guessed: recovery codes and passkeys do not wear out (guessable)', async () => {
+    const unlimited = await startGateway({ env: { POSTERN_RATE_LIMITS: 'off' } });
+    const holder = await totpHolder(unlimited);
+    const { authenticator, id } = await enrollPasskey(holder.client);
+    const [{ id: credentialId = '' } = {}] = authenticator.credentials;
+    for (const proof of [{ recoveryCode: 'AAAA-AAAA-AAAA-AAAA' }, { passkey: { id: credentialId } }]) {
+      for (let tried = 0; tried < 104; tried += 4) {
+        const { client, loginToken } = await waiting(holder, unlimited);
+        for (let each = 0; each < 4; each += 1) await verify(client, loginToken, proof);
+      }
+    }
+    const one = await waiting(holder, unlimited);
+    expect(one.factors).toEqual(['TOTP', 'PASSKEY', 'RECOVERY_CODE']);
+    const response = authenticator.get(one.passkeyOptions);
+    expect((await verify(one.client, one.loginToken, { passkey: response })).result.__typename).toBe('LoggedIn');
+    const { client, loginToken } = await waiting(holder, unlimited);
+    const recovered = await verify(client, loginToken, { recoveryCode: holder.recoveryCodes[0] });
+    expect([id !== '', recovered.result.__typename]).toEqual([true, 'LoggedIn']);
+    await unlimited.stop();
+  });
+
+  test('is told no more tries than there are, and its end is told to the owner', async () => {
+    const own = await startGateway();
+    const holder = await totpHolder(own);
+    const left: unknown[] = [];
+    for (const tries of [4, 5, 1]) {
+      const { client, loginToken } = await waiting(holder, own);
+      for (let each = 0; each < tries; each += 1)
+        left.push((await verify(client, loginToken, { totp: '000000' })).result.attemptsLeft);
+    }
+    expect(left).toEqual([4, 3, 2, 1, 4, 3, 2, 1, 0, 0]);
+    const mails = await own.mails.rest(holder.person.email);
+    expect(mails.filter(({ subject }) => subject === 'Somebody almost logged in to your account')).toHaveLength(1);
+    await own.stop();
+  });
+
   test('is limited for each address of a client, whatever account it is (mfaPerAddress)', async () => {
     const tight = await gateway.another({ POSTERN_RATE_LIMITS: '{"mfaPerAddress":"5/1m"}' });
     const client = tight.client();

@@ -68,6 +68,9 @@ export interface AuthenticatorOptions {
   readonly counts?: boolean;
 }
 
+/** A public key as COSE writes it, before it is CBOR. */
+export type CoseKey = ReadonlyMap<unknown, unknown>;
+
 type Json = Record<string, unknown>;
 
 /**
@@ -91,7 +94,10 @@ export class SoftwareAuthenticator {
   }
 
   /** What a browser returns from `navigator.credentials.create`, as JSON. */
-  create(given: unknown, twist: Twist & { readonly curve?: string } = {}): Json {
+  create(
+    given: unknown,
+    twist: Twist & { readonly curve?: string; readonly key?: CoseKey; readonly rk?: unknown } = {},
+  ): Json {
     const options = given as CreationOptions;
     const { algorithm } = this.options;
     const credential: Credential = {
@@ -106,7 +112,7 @@ export class SoftwareAuthenticator {
     const id = Buffer.from(credential.id, 'base64url');
     const length = Buffer.alloc(2);
     length.writeUInt16BE(id.length);
-    const attested = Buffer.concat([Buffer.alloc(16), length, id, cbor(coseKey(credential))]);
+    const attested = Buffer.concat([Buffer.alloc(16), length, id, cbor(twist.key ?? coseKey(credential))]);
     const authData = Buffer.concat([this.authenticatorData(credential, twist, 0x40), attested]);
     const clientDataJSON = this.clientData('webauthn.create', options.challenge, twist);
     const attestationObject = cbor(
@@ -121,7 +127,9 @@ export class SoftwareAuthenticator {
       rawId: credential.id,
       type: 'public-key',
       authenticatorAttachment: 'platform',
-      clientExtensionResults: { credProps: { rk: options.authenticatorSelection?.residentKey !== 'discouraged' } },
+      clientExtensionResults: {
+        credProps: { rk: 'rk' in twist ? twist.rk : options.authenticatorSelection?.residentKey !== 'discouraged' },
+      },
       response: {
         clientDataJSON,
         attestationObject: attestationObject.toString('base64url'),
