@@ -95,6 +95,12 @@ const PAGES: readonly LinkPage[] = [
     title: 'Log in',
     explanation: 'Press the button to log in with the link of your mail.',
     button: 'Log in',
+    // Shown to whoever has a second factor, once the link has turned out to be good.
+    fields: html`<div id="second-factor" hidden><label for="code">Code from your authenticator app, or a recovery code</label>
+<input id="code" name="code" autocomplete="one-time-code" aria-describedby="outcome">
+</div>
+<button id="passkey" type="button" hidden>Use a passkey</button>
+`,
     help: html`Ask for another mail where you wanted to log in. If you forgot your password, <a href="./">choose a new one</a>.`,
   },
 ];

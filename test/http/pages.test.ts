@@ -47,12 +47,16 @@ async function open(path: string, answer: unknown, search = `?token=${TOKEN}`) {
     value: '',
     focus: () => undefined,
     setAttribute: () => undefined,
+    addEventListener: (): void => undefined,
   });
   const elements: Record<string, ReturnType<typeof element> | null> = {
     button: element(),
     outcome: element(),
     help: { ...element(), hidden: true },
     'new-password': text.includes('id="new-password"') ? element() : null,
+    'second-factor': text.includes('id="second-factor"') ? { ...element(), hidden: true } : null,
+    code: text.includes('id="code"') ? element() : null,
+    passkey: text.includes('id="passkey"') ? { ...element(), hidden: true } : null,
   };
   const form = { ...element(), addEventListener: (_: string, heard: (typeof listeners)[0]) => listeners.push(heard) };
   const history: unknown[][] = [];
@@ -70,7 +74,7 @@ async function open(path: string, answer: unknown, search = `?token=${TOKEN}`) {
       fetch: async (url: string, init: Sent['init']) => {
         sent.push({ url, init });
         if (answer instanceof Error) throw answer;
-        return { json: async () => answer };
+        return { json: async () => (Array.isArray(answer) ? answer[sent.length - 1] : answer) };
       },
     }),
   );
@@ -81,6 +85,9 @@ async function open(path: string, answer: unknown, search = `?token=${TOKEN}`) {
     button: elements.button,
     help: elements.help,
     password: elements['new-password'],
+    secondFactor: elements['second-factor'],
+    code: elements.code,
+    passkey: elements.passkey,
     says: () => elements.outcome?.textContent ?? '',
     press: () => listeners[0]?.({ preventDefault: () => undefined }),
   };
@@ -95,7 +102,7 @@ describe.each(PATHS)('%s', (path) => {
     expect(text).toContain('<html lang="en">');
     const [, title] = /<title>(.+) – Acme<\/title>/.exec(text) ?? [];
     expect(text).toContain(`<p class="product">Acme</p>\n<h1>${title}</h1>`);
-    expect(text.match(/<button/g)).toHaveLength(1);
+    expect(text.match(/<button(?![^>]*hidden)/g)).toHaveLength(1);
     for (const [, id] of text.matchAll(/<input id="([^"]+)"/g)) expect(text).toContain(`<label for="${id}">`);
   });
 
@@ -215,8 +222,29 @@ describe('the outcome', () => {
     const done = await open('/log-in', result({ __typename: 'LoggedIn', user: { displayName: '<b>Ada</b>' } }));
     await done.press();
     expect(done.says()).toBe('You are logged in as <b>Ada</b>.');
-    const pending = await open('/log-in', result({ __typename: 'MfaRequired', loginToken: 'x' }));
+    const pending = await open('/log-in', result({ __typename: 'PasswordChangeRequired', loginToken: 'x' }));
     await pending.press();
     expect(pending.says()).toContain('one more step');
+  });
+
+  test.each([
+    ['123 456', { totp: '123 456' }],
+    ['ABCD-EFGH-JKMN-PQRS', { recoveryCode: 'ABCD-EFGH-JKMN-PQRS' }],
+  ])('of /log-in asks for a second factor where there is one, such as %s', async (typed, proof) => {
+    const page = await open('/log-in', [
+      result({ __typename: 'MfaRequired', loginToken: 'pl_x', factors: ['TOTP', 'RECOVERY_CODE'] }),
+      result({ __typename: 'InvalidCode', message: 'This code is not right.' }),
+      result({ __typename: 'LoggedIn', user: { displayName: 'Ada' } }),
+    ]);
+    expect(page.secondFactor?.hidden).toBe(true);
+    await page.press();
+    expect([page.secondFactor?.hidden, page.passkey?.hidden, page.form.hidden]).toEqual([false, true, false]);
+    if (page.code) page.code.value = typed;
+    await page.press();
+    expect(page.says()).toBe('This code is not right.');
+    await page.press();
+    expect(page.says()).toBe('You are logged in as Ada.');
+    const [, , last] = page.sent.map(({ init }) => JSON.parse(init.body));
+    expect(last.variables).toEqual({ loginToken: 'pl_x', proof });
   });
 });
