@@ -69,6 +69,58 @@ describe('production (D01)', () => {
   });
 });
 
+describe('second factors and passkeys', () => {
+  const problems = (env: Record<string, string>) => {
+    try {
+      return loadConfig(env) && '';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+
+  test('have the defaults of authenticator apps, and the frontend as their party', () => {
+    const { mfa, passkeys } = loadConfig({ POSTERN_FRONTEND_URL: 'https://app.acme.example' });
+    expect(mfa).toMatchObject({ factors: ['TOTP', 'PASSKEY', 'RECOVERY_CODE'], required: 'off', recoveryCodes: 10 });
+    expect(mfa.totp).toEqual({ issuer: 'localhost', period: 30, digits: 6 });
+    expect(passkeys).toEqual({ rpId: 'app.acme.example', origins: ['https://app.acme.example'], signUp: false });
+  });
+
+  test.each([
+    ['POSTERN_PASSWORDLESS_SIGN_UP', { POSTERN_PASSWORDLESS_SIGN_UP: 'on', POSTERN_EMAIL_VERIFICATION: 'none' }],
+    [
+      'POSTERN_PASSWORDLESS_SIGN_UP',
+      { POSTERN_PASSWORDLESS_SIGN_UP: 'on', POSTERN_EMAIL_VERIFICATION: 'mandatory', POSTERN_MFA_FACTORS: 'totp' },
+    ],
+    ['POSTERN_MFA_REQUIRED', { POSTERN_MFA_REQUIRED: 'everyone', POSTERN_MFA_FACTORS: 'recovery_codes' }],
+    ['POSTERN_MFA_REQUIRED', { POSTERN_MFA_REQUIRED: 'admins' }],
+    ['POSTERN_TOTP_PERIOD', { POSTERN_TOTP_PERIOD: '5s' }],
+    ['POSTERN_TOTP_DIGITS', { POSTERN_TOTP_DIGITS: '5' }],
+    ['POSTERN_PASSKEY_ORIGINS', { POSTERN_PASSKEY_ORIGINS: 'http://localhost:3000/app' }],
+    ['POSTERN_PASSKEY_ORIGINS', { POSTERN_PASSKEY_ORIGINS: 'https://evil.example' }],
+    ['POSTERN_PASSKEY_RP_ID', { POSTERN_PASSKEY_RP_ID: 'example', POSTERN_FRONTEND_URL: 'https://acme.example' }],
+  ])('are told where %s cannot work: %j', (name, env) => {
+    expect(problems(env)).toContain(name);
+  });
+
+  test('take an Android app for an origin, and a parent domain for the party', () => {
+    const app = `android:apk-key-hash:${'A'.repeat(43)}`;
+    const env = {
+      POSTERN_FRONTEND_URL: 'https://app.acme.example',
+      POSTERN_PASSKEY_RP_ID: 'acme.example',
+      POSTERN_PASSKEY_ORIGINS: `https://app.acme.example,${app}`,
+    };
+    expect(loadConfig(env).passkeys).toMatchObject({
+      rpId: 'acme.example',
+      origins: ['https://app.acme.example', app],
+    });
+  });
+
+  test('need pages over https in production', () => {
+    const env = { NODE_ENV: 'production', POSTERN_PASSKEY_ORIGINS: 'http://app.acme.example' };
+    expect(problems(env)).toContain('POSTERN_PASSKEY_ORIGINS needs https in production');
+  });
+});
+
 describe('settings', () => {
   test('have defaults that fit, and an empty variable is one that is not set', () => {
     expect(loadConfig({})).toEqual(loadConfig({ PORT: '', POSTERN_SECRET: '', DATABASE_URL: '' }));

@@ -3,7 +3,7 @@ import type { App } from '../app.ts';
 import { credentialOf, passkeyData, relyingParty } from '../factors/passkey.ts';
 import { parsePersonName } from '../lib/person-name.ts';
 import { handleOf } from '../lib/user-handle.ts';
-import { registrationOptions, verifyRegistration } from '../lib/webauthn.ts';
+import { isFromOwnPage, registrationOptions, verifyRegistration } from '../lib/webauthn.ts';
 import type { LoginExpired } from '../login/pipeline.ts';
 import type { Authenticator } from '../records/authenticators.ts';
 import * as authenticators from '../records/authenticators.ts';
@@ -132,7 +132,13 @@ export async function confirmPasskey(
     challenge: Buffer.from(challenge, 'base64'),
     passwordless,
   });
-  if (!credential) return { kind: 'PasskeyRejected' };
+  if (!credential) {
+    const reason = isFromOwnPage(relyingParty(app.config), input.response)
+      ? 'it is not what was asked for'
+      : 'its page is none of POSTERN_PASSKEY_ORIGINS';
+    app.log.info(`a passkey was refused: ${reason}`);
+    return { kind: 'PasskeyRejected' };
+  }
 
   return transact(app, caller.client, async (unit): Promise<ConfirmPasskeyResult> => {
     // Of several at once, each sees what the one before has added.

@@ -207,6 +207,17 @@ export async function verifyAssertion(
   }
 }
 
+/** Whether a response was asked for by a page that may. For the operator: it decides nothing. */
+export function isFromOwnPage({ origins }: RelyingParty, response: unknown): boolean {
+  try {
+    return origins.includes(
+      decodeClientDataJSON((response as RegistrationResponseJSON).response.clientDataJSON).origin,
+    );
+  } catch {
+    return false;
+  }
+}
+
 /** The id of the passkey that a response comes from; null for anything that names none. */
 export function credentialIdOf(response: unknown): string | null {
   const { id } = (response ?? {}) as { id?: unknown };

@@ -149,6 +149,9 @@ describe('a registration is refused with', () => {
     const bad = await confirm(new SoftwareAuthenticator().create(result.options, twist));
     expect([bad.status, bad.result.__typename]).toEqual([200, 'PasskeyRejected']);
     expect((await client.send(CURRENT_USER)).result.hasMfa).toBe(false);
+    // Whoever has set the origins wrongly finds it in the log.
+    const told = gateway.logs.findLast((line) => line.includes('a passkey was refused')) ?? '';
+    expect(told.includes('POSTERN_PASSKEY_ORIGINS')).toBe('origin' in twist);
     const good = await confirm(new SoftwareAuthenticator().create(result.options));
     expect(good.result.__typename).toBe('PasskeyAdded');
   });
