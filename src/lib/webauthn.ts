@@ -183,6 +183,8 @@ export async function verifyAssertion(
   try {
     const assertion = response as AuthenticationResponseJSON;
     if (assertion.id !== credential.id || isFramed(assertion.response.clientDataJSON)) return null;
+    const publicKey = isoBase64URL.toBuffer(credential.publicKey);
+    if (isEcdsa(publicKey) && !isDer(isoBase64URL.toBuffer(assertion.response.signature))) return null;
     const shown = assertion.response.userHandle || null;
     if (shown === null ? identifies : shown !== isoBase64URL.fromBuffer(new Uint8Array(userHandle))) return null;
     const { verified, authenticationInfo } = await verifyAuthenticationResponse({
@@ -191,7 +193,7 @@ export async function verifyAssertion(
       expectedOrigin: [...party.origins],
       expectedRPID: party.id,
       // The counter is compared where the stored one is known to be the latest.
-      credential: { id: credential.id, publicKey: isoBase64URL.toBuffer(credential.publicKey), counter: 0 },
+      credential: { id: credential.id, publicKey, counter: 0 },
       requireUserVerification: expected.userVerification === 'required',
     });
     if (!verified) return null;
@@ -279,6 +281,29 @@ function isSound(publicKey: Uint8Array<ArrayBuffer>): boolean {
   const { modulusLength = 0, publicExponent = 0n } = imported.asymmetricKeyDetails ?? {};
   if (key.kty !== cose.COSEKTY.RSA) return true;
   return modulusLength >= 2_048 && modulusLength <= 8_192 && publicExponent >= 65_537n;
+}
+
+function isEcdsa(publicKey: Uint8Array<ArrayBuffer>): boolean {
+  const key = decodeCredentialPublicKey(publicKey) as Map<number, unknown>;
+  return key.get(cose.COSEKEYS.kty) === cose.COSEKTY.EC2;
+}
+
+/**
+ * Whether bytes are an ECDSA signature in the one form that DER has for it (RFC 3279 §2.2.3). The library reads other forms
+ * as well, so that a signature could be written anew without its key.
+ */
+function isDer(signature: Uint8Array): boolean {
+  const [tag, length] = signature;
+  if (tag !== 0x30 || length !== signature.length - 2) return false;
+  const end = endOfInteger(signature, 2);
+  return end !== null && endOfInteger(signature, end) === signature.length;
+}
+
+// Positive, and without a leading zero that is not needed.
+function endOfInteger(bytes: Uint8Array, at: number): number | null {
+  const [tag, length = 0, first = 0, second = 0] = bytes.subarray(at, at + 4);
+  if (tag !== 0x02 || length < 1 || length > 33 || first >= 0x80) return null;
+  return first === 0 && length > 1 && second < 0x80 ? null : at + 2 + length;
 }
 
 const TRANSPORTS: ReadonlySet<string> = new Set(['ble', 'cable', 'hybrid', 'internal', 'nfc', 'smart-card', 'usb']);

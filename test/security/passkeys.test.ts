@@ -100,6 +100,41 @@ describe('an assertion is refused with', () => {
     }
   });
 
+  test('a signature that was changed anywhere, or written in another form (W09: isDer)', async () => {
+    const { authenticator } = await holder();
+    const client = gateway.client();
+    const outcomeOf = async (change: (signature: Buffer) => Buffer) => {
+      const { loginToken, options } = await begin(client);
+      const response = authenticator.get(options) as Response;
+      const signature = Buffer.from(String(response.response.signature), 'base64url');
+      response.response.signature = change(signature).toString('base64url');
+      return (await logIn(client, loginToken, response)).result.__typename;
+    };
+    const outcomes = new Set<string>();
+    for (let at = 0; at < 144; at += 1) {
+      const flip = (signature: Buffer) => {
+        const index = at % signature.length;
+        signature[index] = (signature[index] ?? 0) ^ 1;
+        return signature;
+      };
+      outcomes.add(await outcomeOf(flip));
+    }
+    // A zero before r, the length in two bytes, and something behind the end.
+    const [tag, of, body] = [
+      Buffer.from([0x30]),
+      (bytes: number) => Buffer.from([bytes]),
+      (s: Buffer) => s.subarray(2),
+    ];
+    for (const change of [
+      (s: Buffer) => Buffer.concat([tag, of(s.length - 1), Buffer.from([2, (s[3] ?? 0) + 1, 0]), s.subarray(4)]),
+      (s: Buffer) => Buffer.concat([tag, Buffer.from([0x81]), of(s.length - 2), body(s)]),
+      (s: Buffer) => Buffer.concat([s, Buffer.from([0])]),
+    ])
+      outcomes.add(await outcomeOf(change));
+    expect([...outcomes]).toEqual(['InvalidCredentials']);
+    expect(await outcomeOf((signature) => signature)).toBe('LoggedIn');
+  });
+
   test('a counter that did not move on, and its owner is told (W11)', async () => {
     const { authenticator, person, userId } = await holder();
     expect(await outcome(authenticator, { counter: 7 })).toBe('LoggedIn');
