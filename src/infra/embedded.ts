@@ -6,6 +6,7 @@
  * Only the holder may stop the server.
  */
 import { resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
 import { claimServer, hangUp, reclaimServer } from './embedded/claim.ts';
 import { createCluster, removeScratchFolders } from './embedded/cluster.ts';
@@ -29,6 +30,8 @@ type Log = (message: string) => void;
 
 const DATABASE = 'postern';
 const START_WITHIN_MS = 60_000;
+/** Looks for another gateway's server, after ours did not start. */
+const FASTER_TRIES = 20;
 
 /**
  * Starts the embedded PostgreSQL of a data folder, creating it at first use, or takes over the one that a killed
@@ -63,7 +66,7 @@ async function startOrTakeOver(site: Site, log: Log): Promise<EmbeddedDatabase> 
       // That took long enough for another gateway to have started a server.
       continue;
     }
-    const postmaster = found ?? (await launch(site, deadline));
+    const postmaster = found ?? (await launch(site, deadline).catch((error: unknown) => unlessFaster(site, error)));
     if (!postmaster) continue;
 
     const claim = await claimServer(site, postmaster, deadline);
@@ -80,6 +83,15 @@ async function startOrTakeOver(site: Site, log: Log): Promise<EmbeddedDatabase> 
   throw new EmbeddedDatabaseError(
     `The embedded database was not ready within ${START_WITHIN_MS / 1000} seconds.${await lastWords(site)}`,
   );
+}
+
+/** What was in the way may be the server of another gateway, which starts at the same moment and is not to be seen yet. */
+async function unlessFaster(site: Site, error: unknown): Promise<null> {
+  for (let tries = 0; tries < FASTER_TRIES; tries += 1) {
+    if (await findPostmaster(site.cluster)) return null;
+    await pause(50);
+  }
+  throw error;
 }
 
 async function own(site: Site, postmaster: Postmaster, connection: pg.Client, log: Log): Promise<EmbeddedDatabase> {
