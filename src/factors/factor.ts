@@ -39,7 +39,7 @@ export interface Factor {
    * 800-63B-4 §3.2.2). What has 64 bits and more does not wear out, or whoever knows a password could take it away.
    */
   readonly guessable: boolean;
-  /** Whether this one has an answer left. Left out where it always has. */
+  /** Whether every answer of this one was used. Left out where it always has another. */
   isUsedUp?(authenticator: Pick<Authenticator, 'data'>): boolean;
   /**
    * Checks an answer. Whatever it is, and however malformed: it is right or it is not.
