@@ -15,14 +15,17 @@ export function findBrowser(): string | null {
   return found;
 }
 
-/** Starts a browser. It asks nobody but the pages of a test. */
-export function launchBrowser(executablePath: string): Promise<Browser> {
+/**
+ * Starts a browser. It asks nobody but the pages of a test.
+ * @param hosts who is asked in the place of whom, such as `MAP localhost:4000 127.0.0.1:40123`
+ */
+export function launchBrowser(executablePath: string, hosts = ''): Promise<Browser> {
   return chromium.launch({
     executablePath,
     headless: true,
     args: [
       ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
-      ...['--disable-component-update', '--disable-sync'],
+      ...['--disable-component-update', '--disable-sync', `--host-resolver-rules=${hosts}`],
     ],
   });
 }
