@@ -35,7 +35,9 @@ describe('setting an authenticator app up', () => {
     expect(Object.fromEntries(uri.searchParams)).toMatchObject({ secret: begun.secret, issuer: 'Acme & Co' });
     const [kind, picture] = String(begun.qrCode).split(';base64,');
     expect(kind).toBe('data:image/svg+xml');
-    expect(Buffer.from(picture ?? '', 'base64').toString()).toMatch(/^<svg [^>]*>.*<path .*<\/svg>$/s);
+    expect(Buffer.from(picture ?? '', 'base64').toString()).toMatch(
+      /^<svg width="240" height="240" [^>]*>.*<path .*<\/svg>$/s,
+    );
     expect((await client.send(CURRENT_USER)).result.hasMfa).toBe(false);
 
     const code = totpCode(String(begun.secret), gateway.clock());
@@ -51,6 +53,18 @@ describe('setting an authenticator app up', () => {
       ]),
     });
     expect((after.authenticators as unknown[]).length).toBe(2);
+  });
+
+  test('names the account in the app by what it has, so that two can be told apart', async () => {
+    const { client, userId } = await verifiedPerson(gateway);
+    const number = '+4930123456';
+    await gateway.sql('INSERT INTO phones (user_id, number, created_at, verified_at) VALUES ($1, $2, now(), now())', [
+      userId,
+      number,
+    ]);
+    await gateway.sql('DELETE FROM emails WHERE user_id = $1', [userId]);
+    const { result } = await client.send(BEGIN_TOTP, { input: {} });
+    expect(decodeURIComponent(new URL(String(result.uri)).pathname)).toBe(`/Acme & Co:${number}`);
   });
 
   test('takes a wrong code as a wrong code, five times', async () => {
