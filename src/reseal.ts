@@ -16,7 +16,7 @@ export interface Resealed {
 
 /**
  * Seals what stays in the database with the first of the secrets, so that the older ones can be dropped. What is sealed
- * for minutes only, such as a mail that waits, goes by itself. May be cut short and run again at any time.
+ * for a while only, such as a mail that waits, goes by itself. May be cut short and run again at any time.
  */
 export async function reseal(database: Database, cipher: Cipher): Promise<Resealed> {
   const counts = { resealed: await signingKeys.reseal(database, cipher), unopened: 0 };

@@ -8,7 +8,7 @@ import * as refreshTokens from '../records/refresh-tokens.ts';
 import * as sessions from '../records/sessions.ts';
 import * as users from '../records/users.ts';
 import { transact, type Unit } from '../unit.ts';
-import type { FreshSession } from './shared/freshness.ts';
+import { type FreshSession, lockViewer } from './shared/freshness.ts';
 import type { Caller, Unauthenticated } from './shared/outcomes.ts';
 
 export interface AccountDeleted {
@@ -22,14 +22,11 @@ export type DeleteAccountResult = AccountDeleted | Unauthenticated;
  * Removes a person and everything that is theirs, ends their sessions, and says goodbye. Of the audit trail stays that
  * something happened, and when. Their address is free from then on.
  */
-export async function deleteAccount(
-  app: App,
-  { client }: Caller,
-  { user: { id } }: FreshSession,
-): Promise<DeleteAccountResult> {
+export async function deleteAccount(app: App, { client }: Caller, viewer: FreshSession): Promise<DeleteAccountResult> {
+  const { id } = viewer.user;
   return transact(app, client, async (unit): Promise<DeleteAccountResult> => {
     const { db, now, config, emit, send } = unit;
-    if (!(await users.lock(db, id))) return { kind: 'Unauthenticated', reason: 'REVOKED' };
+    if (!(await lockViewer(unit, viewer))) return { kind: 'Unauthenticated', reason: 'REVOKED' };
     const [email, proven] = await Promise.all([emails.primaryOf(db, id), emails.primaryOf(db, id, { verified: true })]);
     // The tokens before the sessions, as a refresh takes them.
     await refreshTokens.endAllOf(db, id);

@@ -110,9 +110,7 @@ async function checkPasskey(
   response: Readonly<Record<string, unknown>>,
   challenge: Buffer,
 ): Promise<{ readonly id: string; readonly verifiedUser: boolean } | null> {
-  const held = (await authenticators.list(unit.db, userId)).filter(
-    ({ kind, disabled }) => kind === 'PASSKEY' && !disabled,
-  );
+  const held = (await authenticators.list(unit.db, userId)).filter(({ kind }) => kind === 'PASSKEY');
   const used = await passkey.check(response, held, { userId, challenge, verifiesUser: false, identifies: true }, unit);
   if (!used) return null;
   const { authenticator, data, verifiedUser = false } = used;

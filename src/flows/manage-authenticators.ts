@@ -9,10 +9,9 @@ import type { Session } from '../records/sessions.ts';
 import * as sessions from '../records/sessions.ts';
 import * as trustedDevices from '../records/trusted-devices.ts';
 import type { User } from '../records/users.ts';
-import * as users from '../records/users.ts';
 import { transact, type Unit } from '../unit.ts';
 import { endOtherSessions, giveRecoveryCodes, isAsked } from './shared/enrollment.ts';
-import { type FactorFreshSession, type FreshSession, lockFactorFresh } from './shared/freshness.ts';
+import { type FactorFreshSession, type FreshSession, lockFactorFresh, lockViewer } from './shared/freshness.ts';
 import {
   type Caller,
   type LastLoginMethod,
@@ -132,11 +131,11 @@ export async function generateRecoveryCodes(
 export async function forgetTrustedDevices(
   app: App,
   { client }: Caller,
-  { user: { id }, session }: FreshSession,
+  viewer: FreshSession,
 ): Promise<ForgetTrustedDevicesResult> {
+  const { id } = viewer.user;
   return transact(app, client, async (unit): Promise<ForgetTrustedDevicesResult> => {
-    const known = (await users.lockEnabled(unit.db, id)) ? await sessions.findById(unit.db, session.id) : null;
-    if (!known || known.endReason) return { kind: 'Unauthenticated', reason: 'REVOKED' };
+    if (!(await lockViewer(unit, viewer))) return { kind: 'Unauthenticated', reason: 'REVOKED' };
     const count = await trustedDevices.forgetAll(unit.db, id, await bindingOf(unit, id), unit.now);
     unit.emit({ kind: 'TrustedDevicesForgotten', userId: id, count });
     return { kind: 'TrustedDevicesForgotten', count };

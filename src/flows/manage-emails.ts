@@ -5,10 +5,9 @@ import { sendCode } from '../login/codes.ts';
 import * as challenges from '../records/challenges.ts';
 import type { Email } from '../records/emails.ts';
 import * as emails from '../records/emails.ts';
-import * as users from '../records/users.ts';
 import { transact, type Unit } from '../unit.ts';
 import { evenly } from './shared/evenly.ts';
-import type { FreshSession } from './shared/freshness.ts';
+import { type FreshSession, lockViewer } from './shared/freshness.ts';
 import {
   type Caller,
   type CodeSent,
@@ -142,11 +141,11 @@ export async function removeEmail(
 async function changeEmails<R>(
   app: App,
   { client }: Caller,
-  { user }: SignedIn,
+  viewer: SignedIn,
   work: (unit: Unit, own: readonly Email[]) => Promise<R>,
   { sendsMail = false }: { readonly sendsMail?: boolean } = {},
 ): Promise<R | Unauthenticated | RateLimited> {
-  const wait = await app.limiter.count({ limit: 'changePerAccount', key: user.id });
+  const wait = await app.limiter.count({ limit: 'changePerAccount', key: viewer.user.id });
   if (wait !== null) return rateLimited(wait);
   const mails = { limit: 'mailPerAddress', key: addressKey(client.ipAddress) } as const;
   // Whoever has an account could still write to strangers with it.
@@ -156,8 +155,8 @@ async function changeEmails<R>(
       app,
       client,
       async (unit) => {
-        if (!(await users.lock(unit.db, user.id))) return { kind: 'Unauthenticated', reason: 'REVOKED' } as const;
-        return work(unit, await emails.list(unit.db, user.id));
+        if (!(await lockViewer(unit, viewer))) return { kind: 'Unauthenticated', reason: 'REVOKED' } as const;
+        return work(unit, await emails.list(unit.db, viewer.user.id));
       },
       { muted },
     );

@@ -4,11 +4,9 @@ import { type PhoneNumber, parsePhoneNumber } from '../lib/phone-number.ts';
 import { sendCode } from '../login/codes.ts';
 import * as challenges from '../records/challenges.ts';
 import * as phones from '../records/phones.ts';
-import * as sessions from '../records/sessions.ts';
-import * as users from '../records/users.ts';
 import { transact, type Unit } from '../unit.ts';
 import { evenly } from './shared/evenly.ts';
-import type { FreshSession } from './shared/freshness.ts';
+import { type FreshSession, lockViewer } from './shared/freshness.ts';
 import { phonesAreOn } from './shared/identifier.ts';
 import {
   type Caller,
@@ -57,7 +55,7 @@ export async function setPhone(
       app,
       client,
       async (unit) => {
-        if (!(await users.lock(unit.db, id))) return { kind: 'Unauthenticated', reason: 'REVOKED' };
+        if (!(await lockViewer(unit, viewer))) return { kind: 'Unauthenticated', reason: 'REVOKED' };
         const own = await phones.find(unit.db, id);
         if (own?.verified && own.number === number) return invalidInput({ path: ['phone'], code: 'TAKEN' });
         return sendVerification(unit, viewer, number);
@@ -72,7 +70,7 @@ export async function removePhone(app: App, { client }: Caller, viewer: FreshSes
   const { id } = viewer.user;
   return transact(app, client, async (unit): Promise<RemovePhoneResult> => {
     const { db, now, emit } = unit;
-    const known = (await users.lock(db, id)) ? await sessions.findById(db, viewer.session.id) : null;
+    const known = await lockViewer(unit, viewer);
     if (!known) return { kind: 'Unauthenticated', reason: 'REVOKED' };
     const phone = await phones.find(db, id);
     if (!phone) return { kind: 'NotFound' };

@@ -2,10 +2,10 @@ import type { App } from '../app.ts';
 import { parsePersonName } from '../lib/person-name.ts';
 import { parseUsername, type Username } from '../lib/username.ts';
 import type { Session } from '../records/sessions.ts';
-import * as sessions from '../records/sessions.ts';
 import type { User } from '../records/users.ts';
 import * as users from '../records/users.ts';
 import { transact } from '../unit.ts';
+import { lockViewer } from './shared/freshness.ts';
 import { usernamesAreOn } from './shared/identifier.ts';
 import {
   type Caller,
@@ -39,9 +39,11 @@ export type UpdateProfileResult = ProfileUpdated | InvalidInput | Unauthenticate
 export async function updateProfile(
   app: App,
   { client }: Caller,
-  { session, user: { id } }: SignedIn,
+  viewer: SignedIn,
   input: UpdateProfileInput,
 ): Promise<UpdateProfileResult> {
+  const { user, session } = viewer;
+  const { id } = user;
   const issues: InputIssue[] = [];
   const name = readName(input.name, issues);
   const username = readUsername(app, input.username, issues);
@@ -50,7 +52,7 @@ export async function updateProfile(
 
   return transact(app, client, async (unit): Promise<UpdateProfileResult> => {
     const { db, emit } = unit;
-    const before = (await users.lock(db, id)) ? await sessions.findById(db, session.id) : null;
+    const before = await lockViewer(unit, viewer);
     if (!before) return { kind: 'Unauthenticated', reason: 'REVOKED' };
     if (username && (await users.hasUsername(db, username.key, id))) issues.push(taken);
     const givesUp = username === null && before.user.username !== null;

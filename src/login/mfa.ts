@@ -18,6 +18,6 @@ export async function isMfaRequired({ db, config, hooks }: Unit, userId: string)
 /** Whether a person must have a second factor and has none. */
 export async function isEnrollmentDue(unit: Unit, userId: string): Promise<boolean> {
   if (unit.config.mfa.required === 'off' && !unit.hooks.requiresMfa) return false;
-  const [held, required] = await Promise.all([authenticators.list(unit.db, userId), isMfaRequired(unit, userId)]);
-  return required && !hasMfa(held.map(({ kind }) => kind));
+  const held = await authenticators.list(unit.db, userId);
+  return !hasMfa(held.map(({ kind }) => kind)) && isMfaRequired(unit, userId);
 }

@@ -1,7 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { DELETE_ACCOUNT } from '../support/account.ts';
+import {
+  ADD_EMAIL,
+  DELETE_ACCOUNT,
+  REMOVE_PHONE,
+  SET_PHONE,
+  SET_PRIMARY_EMAIL,
+  UPDATE_PROFILE,
+} from '../support/account.ts';
 import { SoftwareAuthenticator } from '../support/authenticator.ts';
 import type { Answer, GraphQLClient } from '../support/client.ts';
 import {
@@ -24,7 +31,7 @@ import { CURRENT_USER, LOG_IN, logIn } from '../support/people.ts';
 
 let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await startGateway();
+  gateway = await startGateway({ sms: true, env: { POSTERN_LOGIN_IDENTIFIERS: 'email,phone' } });
 });
 afterAll(() => gateway.stop());
 
@@ -88,6 +95,28 @@ test('another session gets no recovery codes beside the first factor (M10, M11: 
   expect(confirmed?.result.__typename).toBe('TotpEnabled');
   expect(others.map(({ result }) => result.__typename)).toEqual(Array(3).fill('Unauthenticated'));
 });
+
+test.each([
+  ['addEmail', ADD_EMAIL, { email: 'late@ada.example' }],
+  ['setPrimaryEmail', SET_PRIMARY_EMAIL, { id: '00000000-0000-4000-8000-000000000000' }],
+  ['setPhone', SET_PHONE, { phone: '+4930123456' }],
+  ['removePhone', REMOVE_PHONE, undefined],
+  ['updateProfile', UPDATE_PROFILE, { name: 'Eve' }],
+  ['deleteAccount', DELETE_ACCOUNT, undefined],
+] as const)(
+  'a session that ended while its %s waited changes nothing more (lockViewer)',
+  async (_name, query, input) => {
+    const { client, person, userId } = await verifiedPerson(gateway);
+    const other = await logIn(gateway.client(), person);
+    // The first factor ends the other session.
+    const [confirmed, late] = await meeting(userId, [
+      await begunTotp(client),
+      () => other.client.send(query, input ? { input } : {}),
+    ]);
+    expect(confirmed?.result.__typename).toBe('TotpEnabled');
+    expect(late?.result.__typename).toBe('Unauthenticated');
+  },
+);
 
 test('of several apps that are confirmed together one is added (the lock before hasTotp)', async () => {
   const { client, userId } = await verifiedPerson(gateway);

@@ -46,16 +46,26 @@ export function demandFactorFreshness(app: App, viewer: SignedIn): FactorFreshSe
 }
 
 /**
- * Locks a person who is about to change their factors, and asks again what the door has asked: while a call waits, a
- * first factor may have come, and the session may have ended.
+ * Locks the person of the viewer, and looks at both once more: while a call waits, its session may have ended, by another
+ * password, a first factor, or a log-out.
+ * @returns null if there is no such session any more
  */
+export async function lockViewer(
+  { db }: Pick<Unit, 'db'>,
+  { user, session }: SignedIn,
+): Promise<Pick<SignedIn, 'user' | 'session'> | null> {
+  const known = (await users.lock(db, user.id)) ? await sessions.findById(db, session.id) : null;
+  return known?.endReason === null ? known : null;
+}
+
+/** The same for somebody who is about to change their factors: a first one may have come, which now has to be shown. */
 export async function lockFactorFresh(
   app: App,
-  { db }: Unit,
+  unit: Unit,
   viewer: SignedIn,
 ): Promise<FactorFreshSession | ReauthenticationRequired | Unauthenticated> {
-  const known = (await users.lockEnabled(db, viewer.user.id)) ? await sessions.findById(db, viewer.session.id) : null;
-  if (!known || known.endReason) return { kind: 'Unauthenticated', reason: 'REVOKED' };
+  const known = await lockViewer(unit, viewer);
+  if (!known) return { kind: 'Unauthenticated', reason: 'REVOKED' };
   return demandFactorFreshness(app, { ...viewer, user: known.user, session: known.session });
 }
 
