@@ -3,6 +3,7 @@ import { lexicographicSortSchema, printSchema } from 'graphql';
 import { describeSettings } from './src/config.ts';
 import { schema } from './src/graphql/schema.ts';
 import { LIMITS } from './src/lib/rate-limits.ts';
+import { describePresets } from './src/providers/settings.ts';
 
 /** The SDL of the schema, sorted, so that a change shows as what it is. */
 function schemaPage(): string {
@@ -31,6 +32,11 @@ function limitsTable(): string {
   return ['| limit | default | what it counts |', '| --- | --- | --- |', ...rows].join('\n');
 }
 
+function providersTable(): string {
+  const rows = describePresets().map(({ id, name, needs }) => `| \`${id}\` (${name}) | ${needs} |`);
+  return ['| provider | what an entry needs beside `id` and `clientId` |', '| --- | --- |', ...rows].join('\n');
+}
+
 /** Puts text between the markers of that name. */
 function withSection(page: string, name: string, text: string): string {
   const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
@@ -44,7 +50,10 @@ const readme = await readFile('README.md', 'utf8');
 const pages = {
   'schema.graphql': schemaPage(),
   '.env.example': environmentExample(),
-  'README.md': withSection(withSection(readme, 'settings', settingsTable()), 'limits', limitsTable()),
+  'README.md': Object.entries({ settings: settingsTable(), limits: limitsTable(), providers: providersTable() }).reduce(
+    (page, [name, text]) => withSection(page, name, text),
+    readme,
+  ),
 };
 
 for (const [file, text] of Object.entries(pages)) {
