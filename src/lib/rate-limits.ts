@@ -20,6 +20,10 @@ export const LIMITS = {
   },
   mailPerAddress: { rate: '10/1h', counts: 'such messages asked for from one address; beyond it likewise' },
   requestPerAddress: { rate: '60/1m', counts: 'requests for codes, links and resets from one address' },
+  providerPerAddress: {
+    rate: '120/1m',
+    counts: 'steps of logins at providers and of connections from one address: begun, come back, completed',
+  },
   changePerAccount: { rate: '60/15m', counts: 'changes of one account by its owner' },
 } as const;
 export type LimitName = keyof typeof LIMITS;

@@ -3,7 +3,8 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 /**
  * The kinds of opaque tokens. The prefix names the kind, so that one kind is never looked up as another and a leaked
  * token can be told by a scanner. A `handle` is what a client holds while an answer is awaited, a `link` is what stands
- * in the link of a mail, a `device` is what a trusted device is known by.
+ * in the link of a mail, a `device` is what a trusted device is known by. On the way to a provider and back, the client
+ * keeps a `flow`, the provider brings back a `state`, and the browser brings on a `return`.
  */
 export const TOKEN_PREFIX = {
   session: 'ps_',
@@ -12,6 +13,9 @@ export const TOKEN_PREFIX = {
   handle: 'ph_',
   link: 'pk_',
   device: 'pd_',
+  flow: 'pf_',
+  state: 'pt_',
+  return: 'pc_',
 } as const;
 export type TokenKind = keyof typeof TOKEN_PREFIX;
 

@@ -11,6 +11,7 @@ export const PURPOSES = [
   'LOGIN_CODE',
   'RESET_PASSWORD',
   'REAUTHENTICATE',
+  'LINK_ACCOUNT',
 ] as const;
 /** What one code or link is for. It does for nothing else. */
 export type ChallengePurpose = (typeof PURPOSES)[number];
@@ -34,6 +35,7 @@ export const LINK_LIFETIME_MS: Readonly<Record<ChallengePurpose, number>> = {
   // These have no link.
   VERIFY_PHONE: 0,
   REAUTHENTICATE: 0,
+  LINK_ACCOUNT: 0,
 };
 
 /** The keys that codes are hashed with: the first makes, all of them check. */
@@ -82,6 +84,7 @@ export interface NewChallenge {
 
 /**
  * Makes a challenge.
+ * @param options `sent: false` for one that waits until somebody asks for it; `codeOnly` where no link may do
  * @returns null if the pending login has one of this purpose already: of two that ask at once, one sends
  */
 export async function issue(
@@ -89,12 +92,13 @@ export async function issue(
   keys: CodeKeys,
   challenge: NewChallenge,
   now: Date,
+  { sent = true, codeOnly = false }: { readonly sent?: boolean; readonly codeOnly?: boolean } = {},
 ): Promise<(Issued & { readonly handle: string }) | null> {
   const { purpose, userId, channel, destination, pendingLoginId = null, sessionId = null } = challenge;
   const id = randomUUID();
   const handle = makeToken('handle');
-  const made = makeSecrets(id, purpose, channel, keys);
-  const ends = endsOf(purpose, now);
+  const made = makeSecrets(id, { purpose, channel }, keys, codeOnly);
+  const ends = sent ? endsOf(purpose, now) : { ...endsOf(purpose, now), resendAt: now };
   const inserted = await db.execute`
     INSERT INTO challenges (id, purpose, handle_hash, pending_login_id, session_id, user_id, channel, destination,
       code_hash, link_hash, created_at, resend_at, code_expires_at, link_expires_at)
@@ -124,13 +128,19 @@ export async function issue(
  * Begins to send a challenge once more: the pause before the next time starts now.
  * @returns null if it was used, has no checks left, or may not be sent again yet: of two at once, one sends
  */
-export async function beginResend(db: Db, keys: CodeKeys, challenge: Challenge, now: Date): Promise<Issued | null> {
+export async function beginResend(
+  db: Db,
+  keys: CodeKeys,
+  challenge: Challenge,
+  now: Date,
+  { codeOnly = false }: { readonly codeOnly?: boolean } = {},
+): Promise<Issued | null> {
   const ends = endsOf(challenge.purpose, now);
   const begun = await db.execute`
     UPDATE challenges SET resend_at = ${ends.resendAt}
     WHERE id = ${challenge.id}::uuid AND used_at IS NULL AND attempts < ${MAX_ATTEMPTS} AND resend_at <= ${now}`;
   if (begun !== 1) return null;
-  const made = makeSecrets(challenge.id, challenge.purpose, challenge.channel, keys);
+  const made = makeSecrets(challenge.id, challenge, keys, codeOnly);
   return { challenge: { ...challenge, codeHash: made.codeHash, ...ends }, secrets: made.secrets };
 }
 
@@ -153,8 +163,9 @@ export async function redirect(
   challenge: Challenge,
   to: { readonly destination: string; readonly userId: string | null },
   now: Date,
+  { codeOnly = false }: { readonly codeOnly?: boolean } = {},
 ): Promise<Issued | null> {
-  const made = makeSecrets(challenge.id, challenge.purpose, challenge.channel, keys);
+  const made = makeSecrets(challenge.id, challenge, keys, codeOnly);
   const redirected = { ...challenge, ...to, codeHash: made.codeHash, ...endsOf(challenge.purpose, now) };
   const replaced = await replace(db, redirected, made.secrets.link);
   return replaced ? { challenge: redirected, secrets: made.secrets } : null;
@@ -318,9 +329,14 @@ export async function forget(db: Db, destinations: readonly string[]): Promise<v
     DELETE FROM challenges WHERE destination = ANY(${destinations}) AND user_id IS NULL AND session_id IS NULL`;
 }
 
-function makeSecrets(id: string, purpose: ChallengePurpose, channel: Channel, [key]: CodeKeys) {
+function makeSecrets(
+  id: string,
+  { purpose, channel }: Pick<Challenge, 'purpose' | 'channel'>,
+  [key]: CodeKeys,
+  codeOnly: boolean,
+) {
   const code = makeCode(channel === 'SMS' ? 'digits' : 'letters');
-  const link = channel === 'EMAIL' && LINK_LIFETIME_MS[purpose] > 0 ? makeToken('link') : null;
+  const link = channel === 'EMAIL' && LINK_LIFETIME_MS[purpose] > 0 && !codeOnly ? makeToken('link') : null;
   return {
     secrets: { code, link },
     codeHash: hashCode(code, id, key),

@@ -5,7 +5,7 @@ import type { PhoneNumber } from '../lib/phone-number.ts';
 import type { AuthenticationMethod, CredentialKind } from './sessions.ts';
 
 /** Which way in a login came. */
-export type LoginPurpose = 'SIGN_UP' | 'PASSWORD' | 'CODE' | 'PASSWORD_RESET' | 'PASSKEY';
+export type LoginPurpose = 'SIGN_UP' | 'PASSWORD' | 'CODE' | 'PASSWORD_RESET' | 'PASSKEY' | 'PROVIDER';
 
 /** Answers to the question for a second factor of one login. */
 export const MAX_FACTOR_ATTEMPTS = 5;
@@ -25,6 +25,8 @@ export interface PendingLogin {
   readonly phone: PhoneNumber | null;
   /** What somebody signed up with, sealed, as long as no account could be made of it. */
   readonly sealedSignUp: string | null;
+  /** The account at a provider that joins the person with the session, sealed. */
+  readonly sealedIdentity: string | null;
   /** What a passkey has to sign to answer for it, until then. */
   readonly passkeyChallenge: PasskeyChallenge;
   /** SHA-256 of the token of the trusted device that the client showed. */
@@ -54,11 +56,11 @@ export async function store(
 ): Promise<void> {
   await db.execute`
     INSERT INTO pending_logins (id, token_hash, purpose, user_id, credential, methods, password_changed_at, email, phone,
-      sealed_sign_up, passkey_challenge, passkey_challenge_expires_at, trusted_device_hash, trusts_device, stage, ip_address,
+      sealed_sign_up, sealed_identity, passkey_challenge, passkey_challenge_expires_at, trusted_device_hash, trusts_device, stage, ip_address,
       user_agent, created_at, expires_at)
     VALUES (${login.id}::uuid, ${login.tokenHash}, ${login.purpose}, ${login.userId}::uuid, ${login.credential}::credential_kind,
       ${JSON.stringify(login.methods)}::jsonb, ${login.passwordChangedAt}, ${login.email}, ${login.phone}, ${login.sealedSignUp},
-      ${login.passkeyChallenge.bytes}, ${login.passkeyChallenge.expiresAt}, ${login.trustedDeviceHash}, ${login.trustsDevice}, ${login.stage}, ${login.ipAddress}, ${login.userAgent}, ${login.now}, ${login.expiresAt})`;
+      ${login.sealedIdentity}, ${login.passkeyChallenge.bytes}, ${login.passkeyChallenge.expiresAt}, ${login.trustedDeviceHash}, ${login.trustsDevice}, ${login.stage}, ${login.ipAddress}, ${login.userAgent}, ${login.now}, ${login.expiresAt})`;
 }
 
 /** Makes the id of a login that is about to be stored. */
@@ -85,7 +87,7 @@ interface Row extends Omit<StoredLogin, 'passkeyChallenge'> {
 async function findBy(db: Db, tokenHash: Buffer | null, id: string | null, now: Date): Promise<StoredLogin | null> {
   const [row] = await db.query<Row>`
     SELECT id, purpose, user_id AS "userId", credential, methods, password_changed_at AS "passwordChangedAt", email, phone,
-      sealed_sign_up AS "sealedSignUp", passkey_challenge AS challenge, passkey_challenge_expires_at AS "challengeExpiresAt",
+      sealed_sign_up AS "sealedSignUp", sealed_identity AS "sealedIdentity", passkey_challenge AS challenge, passkey_challenge_expires_at AS "challengeExpiresAt",
       trusted_device_hash AS "trustedDeviceHash", trusts_device AS "trustsDevice", stage, expires_at AS "expiresAt"
     FROM pending_logins
     WHERE (token_hash = ${tokenHash} OR id = ${id}::uuid) AND completed_at IS NULL AND expires_at > ${now}`;
@@ -145,6 +147,22 @@ export async function setEmail(
   await db.execute`
     UPDATE pending_logins SET email = ${to.email}, user_id = ${to.userId}::uuid, password_changed_at = ${to.passwordChangedAt}
     WHERE id = ${id}::uuid AND completed_at IS NULL`;
+}
+
+/**
+ * Says whose a login is that was nobody's so far, or that looks like somebody's from now on.
+ * @returns false if it is over, or somebody's by now
+ */
+export async function decide(
+  db: Db,
+  id: string,
+  to: Pick<PendingLogin, 'purpose' | 'userId' | 'passwordChangedAt' | 'email' | 'sealedSignUp' | 'sealedIdentity'>,
+): Promise<boolean> {
+  const decided = await db.execute`
+    UPDATE pending_logins SET purpose = ${to.purpose}, user_id = ${to.userId}::uuid, email = ${to.email},
+      password_changed_at = ${to.passwordChangedAt}, sealed_sign_up = ${to.sealedSignUp}, sealed_identity = ${to.sealedIdentity}
+    WHERE id = ${id}::uuid AND completed_at IS NULL AND user_id IS NULL`;
+  return decided === 1;
 }
 
 /** Lets a login go on with the password that its owner set in its course. */

@@ -7,6 +7,9 @@ const KEPT_MS = {
   challenges: DAY_MS,
   pendingLogins: DAY_MS,
   ceremonies: DAY_MS,
+  providerFlows: DAY_MS,
+  /** A clock that is behind ours must not make it good again. */
+  usedIdTokens: DAY_MS,
   refreshTokens: DAY_MS,
   /** A device is known by the sessions that it had. */
   sessions: 90 * DAY_MS,
@@ -20,6 +23,8 @@ export async function purge(db: Db, now: Date): Promise<void> {
     DELETE FROM challenges WHERE GREATEST(code_expires_at, link_expires_at) < ${before(KEPT_MS.challenges)}`;
   await db.execute`DELETE FROM pending_logins WHERE expires_at < ${before(KEPT_MS.pendingLogins)}`;
   await db.execute`DELETE FROM ceremonies WHERE expires_at < ${before(KEPT_MS.ceremonies)}`;
+  await db.execute`DELETE FROM provider_flows WHERE expires_at < ${before(KEPT_MS.providerFlows)}`;
+  await db.execute`DELETE FROM used_id_tokens WHERE expires_at < ${before(KEPT_MS.usedIdTokens)}`;
   await db.execute`DELETE FROM trusted_devices WHERE expires_at < ${now}`;
   await db.execute`DELETE FROM refresh_tokens WHERE expires_at < ${before(KEPT_MS.refreshTokens)}`;
   await db.execute`

@@ -25,12 +25,14 @@ describe('the kinds of tokens', () => {
   test('are told by their first three characters, each by its own', () => {
     expect(TOKEN_PREFIX).toEqual({
       ...{ session: 'ps_', refresh: 'pr_', login: 'pl_', handle: 'ph_', link: 'pk_', device: 'pd_' },
+      ...{ flow: 'pf_', state: 'pt_', return: 'pc_' },
     });
     expect(new Set(Object.values(TOKEN_PREFIX)).size).toBe(KINDS.length);
   });
 
   test('of handle and link survive a URL unchanged', () => {
-    for (const made of [makeToken('handle'), makeToken('link')]) expect(encodeURIComponent(made)).toBe(made);
+    for (const made of [makeToken('handle'), makeToken('link'), makeToken('return')])
+      expect(encodeURIComponent(made)).toBe(made);
   });
 });
 
