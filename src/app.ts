@@ -14,10 +14,12 @@ import type { Logger } from './infra/log.ts';
 import { createSmtpMailer, type Mailer } from './infra/mailer.ts';
 import { createOutbox, type Outbox } from './infra/outbox.ts';
 import { createPasswords, type Passwords } from './infra/passwords.ts';
+import { createProviders, type Providers } from './infra/providers.ts';
 import { createSessionCache, type SessionCache } from './infra/session-cache.ts';
 import { type Cipher, createCipher, deriveKeys } from './lib/cipher.ts';
 import type { Stages } from './login/stage.ts';
 import { stages } from './login/stages/index.ts';
+import type { ProviderEntry } from './providers/settings.ts';
 import type { CodeKeys } from './records/challenges.ts';
 import type { KnownSession } from './records/sessions.ts';
 import * as signingKeys from './records/signing-keys.ts';
@@ -31,6 +33,7 @@ const KEY_ROTATION_CHECK_MS = 60_000;
 export type RememberedSession = KnownSession & { readonly use: { lastSeenAt: Date; writtenAt: Date } };
 
 export type { Count } from './infra/limiter.ts';
+export type { FlowSecrets, ProvenIdentity, ProviderFault, ProviderTokens } from './infra/providers.ts';
 
 /** Everything that a flow may use. */
 export interface App {
@@ -52,6 +55,8 @@ export interface App {
   /** Seals what must not stand in the database in plain text. */
   readonly cipher: Cipher;
   readonly hooks: Hooks;
+  /** How the providers are spoken to that people log in with. */
+  readonly providers: Providers;
   /** The mails of a development machine; null where they are sent. */
   readonly outbox: Outbox | null;
   readonly stages: Stages;
@@ -63,6 +68,8 @@ export interface Parts {
   readonly clock?: () => Date;
   readonly stages?: Stages;
   readonly hooks?: Hooks;
+  /** Beside those of POSTERN_PROVIDERS. */
+  readonly providers?: readonly ProviderEntry[];
   readonly mailer?: Mailer;
 }
 
@@ -178,6 +185,7 @@ async function buildOn(
     codeKeys: keysOf(secrets, 'code'),
     cipher,
     hooks,
+    providers: createProviders({ clock }),
     outbox,
     stages: parts.stages ?? stages,
     async close() {
