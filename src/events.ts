@@ -58,6 +58,9 @@ interface Facts {
   readonly AuthenticatorDisabled: { readonly authenticatorId: string; readonly factor: string };
   /** A passkey signed fewer times than before: there may be a copy of it. Refused. */
   readonly PasskeyCounterRegressed: { readonly authenticatorId: string };
+  /** An account at a provider joined the person. `signingUp`: it is what the person signed up with. */
+  readonly ProviderConnected: Connected & { readonly signingUp: boolean };
+  readonly ProviderDisconnected: Connected;
   /** A device need not show a second factor again. */
   readonly DeviceTrusted: Nothing;
   readonly TrustedDevicesForgotten: { readonly count: number };
@@ -72,6 +75,13 @@ interface AnonymousFacts {
 }
 
 type Nothing = Record<never, never>;
+
+/** An account at a provider, by what the provider calls its owner. */
+interface Connected {
+  readonly connectionId: string;
+  readonly provider: string;
+  readonly displayName: string;
+}
 
 /** An authenticator, by its factor and by what its owner calls it. */
 interface Held {

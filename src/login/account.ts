@@ -7,6 +7,7 @@ import * as passwords from '../records/passwords.ts';
 import * as phones from '../records/phones.ts';
 import * as users from '../records/users.ts';
 import type { Unit } from '../unit.ts';
+import { announceConnection, type Identity, joinIdentity } from './identity.ts';
 
 /** What somebody signs up with, read and hashed. */
 export interface NewAccount {
@@ -15,14 +16,18 @@ export interface NewAccount {
   readonly email: EmailAddress | null;
   readonly phone: PhoneNumber | null;
   readonly username: { readonly username: Username; readonly key: string } | null;
-  /** Null for a sign-up that ends with a passkey. */
+  /** Null for a sign-up that ends with a passkey, or began at a provider. */
   readonly password: PasswordHash | null;
+  /** The account at a provider that it is made from, if any. */
+  readonly identity?: Identity | null;
 }
 
 /** What became of it: an account, or nothing, because somebody else holds this. */
 export type MadeAccount =
-  | { readonly kind: 'made' }
-  | { readonly kind: 'taken'; readonly path: 'email' | 'username' | 'phone'; readonly holder: string | null };
+  | { readonly kind: 'made'; readonly connectionId: string | null }
+  | { readonly kind: 'taken'; readonly path: Taken; readonly holder: string | null };
+
+type Taken = 'email' | 'username' | 'phone' | 'identity';
 
 /** What a sealed sign-up belongs to. */
 const SEALED_FOR = 'sign-up';
@@ -33,23 +38,55 @@ const SEALED_FOR = 'sign-up';
  * @param options `keep: false` takes it back in any case, where it is only to look like another way
  */
 export async function makeAccount(
-  { db, now, config }: Unit,
+  unit: Unit,
   account: NewAccount,
   { keep = true }: { readonly keep?: boolean } = {},
 ): Promise<MadeAccount> {
-  const { id, name, email, phone, username, password } = account;
+  const { db, now } = unit;
+  const { id, name, email, phone, username, password, identity = null } = account;
   await Promise.all([db.execute`SAVEPOINT account`, users.create(db, { id, name, now })]);
-  const taken: ('email' | 'username' | 'phone')[] = [];
+  const taken: Taken[] = [];
   if (username && !(await users.setUsername(db, id, username))) taken.push('username');
-  if (email && !(await emails.addPrimary(db, id, email, now, { release: config.emailVerification !== 'NONE' })))
-    taken.push('email');
+  if (email && !(await addEmail(unit, id, email, identity))) taken.push('email');
   if (phone && !(await phones.add(db, id, phone, now))) taken.push('phone');
   if (password) await passwords.set(db, id, password, now);
+  const joined = identity && (await joinIdentity(unit, id, identity));
+  if (identity && !joined) taken.push('identity');
   const [path] = taken;
   const holder = path === 'phone' || !email ? await phones.holderOf(db, phone) : await emails.holderOf(db, email);
   if (path || !keep) await db.execute`ROLLBACK TO SAVEPOINT account`;
   else await db.execute`RELEASE SAVEPOINT account`;
-  return path ? { kind: 'taken', path, holder: path === 'username' ? null : holder } : { kind: 'made' };
+  if (!path) return { kind: 'made', connectionId: joined?.id ?? null };
+  return { kind: 'taken', path, holder: path === 'email' || path === 'phone' ? holder : null };
+}
+
+/** Gives the account its address: verified, if it is made from the account at a provider that has seen the mailbox. */
+async function addEmail(
+  { db, now, config }: Unit,
+  id: string,
+  email: EmailAddress,
+  identity: Identity | null,
+): Promise<boolean> {
+  if (!isVerifiedBy(identity, email))
+    return emails.addPrimary(db, id, email, now, { release: config.emailVerification !== 'NONE' });
+  await emails.claim(db, id, email, now);
+  return (await emails.verify(db, id, email, now)) === 'verified';
+}
+
+/** Whether the provider has seen just this mailbox. */
+export function isVerifiedBy(identity: Identity | null, email: EmailAddress | null): boolean {
+  return identity?.emailVerified === true && identity.email === email;
+}
+
+/** Tells that there is a new account, and what it came with. */
+export function announceSignUp(
+  unit: Pick<Unit, 'emit'>,
+  { id, email, identity = null }: Pick<NewAccount, 'id' | 'email' | 'identity'>,
+  { connectionId }: Pick<Extract<MadeAccount, { kind: 'made' }>, 'connectionId'>,
+): void {
+  unit.emit({ kind: 'SignedUp', userId: id });
+  if (email && isVerifiedBy(identity, email)) unit.emit({ kind: 'EmailVerified', userId: id, address: email });
+  if (identity && connectionId) announceConnection(unit, id, connectionId, identity, { signingUp: true });
 }
 
 /** Seals what somebody signed up with, for a login that may have to make the account later. */

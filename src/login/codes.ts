@@ -2,6 +2,8 @@ import { messageOf } from '../mail/challenge-message.ts';
 import type { Challenge, ChallengePurpose, NewChallenge } from '../records/challenges.ts';
 import * as challenges from '../records/challenges.ts';
 import type { PendingLogin } from '../records/pending-logins.ts';
+import * as connections from '../records/social-connections.ts';
+import * as users from '../records/users.ts';
 import type { Unit } from '../unit.ts';
 
 /** Milliseconds after which the holder of an address is told again that somebody signs up with it. */
@@ -22,7 +24,7 @@ export async function sendCode(
   }: { readonly linkOnly?: boolean; readonly afterPassword?: boolean; readonly last?: boolean } = {},
 ): Promise<{ readonly challenge: Challenge; readonly handle: string } | null> {
   const told = await wasTold(unit, asked);
-  const issued = await challenges.issue(unit.db, unit.codeKeys, asked, unit.now);
+  const issued = await challenges.issue(unit.db, unit.codeKeys, asked, unit.now, await waysOf(unit, asked));
   if (!issued) return null;
   const { id, userId, purpose } = issued.challenge;
   unit.send(messageOf(issued.challenge, issued.secrets, unit.config, { first: true, told, ...options }), {
@@ -44,7 +46,8 @@ export async function sendCodeAgain(
   challenge: Challenge,
   options: { readonly afterPassword?: boolean } = {},
 ): Promise<Challenge | null> {
-  const issued = await challenges.beginResend(unit.db, unit.codeKeys, challenge, unit.now);
+  const ways = await waysOf(unit, challenge);
+  const issued = await challenges.beginResend(unit.db, unit.codeKeys, challenge, unit.now, ways);
   if (!issued) return null;
   const message = messageOf(issued.challenge, issued.secrets, unit.config, { first: false, ...options });
   unit.send(message, { ...limitOf(challenge), unlessDropped: () => challenges.finishResend(unit.db, issued) });
@@ -58,7 +61,8 @@ export async function sendCodeToAnother(
   to: { readonly destination: string; readonly userId: string | null },
 ): Promise<Challenge | null> {
   const told = await wasTold(unit, { ...challenge, ...to });
-  const issued = await challenges.redirect(unit.db, unit.codeKeys, challenge, to, unit.now);
+  const ways = await waysOf(unit, { ...challenge, ...to });
+  const issued = await challenges.redirect(unit.db, unit.codeKeys, challenge, to, unit.now, ways);
   if (!issued) return null;
   const message = messageOf(issued.challenge, issued.secrets, unit.config, { first: true, told });
   unit.send(message, limitOf(issued.challenge));
@@ -89,6 +93,18 @@ async function wasTold(
 ): Promise<boolean> {
   if ((purpose !== 'VERIFY_EMAIL' && purpose !== 'VERIFY_PHONE') || sessionId) return false;
   return challenges.wasAskedOfNobody(db, purpose, destination, new Date(now.getTime() - TOLD_AGAIN_AFTER_MS));
+}
+
+/**
+ * Whether a link may do beside a code. A link verifies for whoever presses it. Where an account at a provider is all that
+ * its maker has shown, the owner of the mailbox would let them into it for ever, by one press: no reset ends that.
+ */
+async function waysOf(
+  { db }: Unit,
+  { purpose, userId }: Pick<Challenge, 'purpose' | 'userId'>,
+): Promise<{ readonly codeOnly: boolean }> {
+  if (purpose !== 'VERIFY_EMAIL') return { codeOnly: false };
+  return { codeOnly: (await connections.list(db, userId ?? users.NOBODY)).length > 0 };
 }
 
 function limitOf({ purpose, destination, userId }: Challenge) {

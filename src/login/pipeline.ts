@@ -8,6 +8,7 @@ import * as sessions from '../records/sessions.ts';
 import type { User } from '../records/users.ts';
 import * as users from '../records/users.ts';
 import type { Unit } from '../unit.ts';
+import { announceConnection, identityOf, joinIdentity } from './identity.ts';
 import type { Asking, Prompt, Stages } from './stage.ts';
 import type { LoginPrompt } from './stages/index.ts';
 import { type TrustedDevice, trustDevice } from './trust.ts';
@@ -66,7 +67,7 @@ const PASSKEY_CHALLENGE_MS = 300_000;
 
 /** How a login begins: whose it is and what was shown, beside the password that the account had when it was shown. */
 export type BegunLogin = Pick<PendingLogin, 'purpose' | 'userId' | 'credential' | 'methods' | 'passwordChangedAt'> &
-  Partial<Pick<PendingLogin, 'email' | 'phone' | 'sealedSignUp'>>;
+  Partial<Pick<PendingLogin, 'email' | 'phone' | 'sealedSignUp' | 'sealedIdentity'>>;
 
 /**
  * Takes a login from its first proof as far as it goes: to the first stage that asks something, or to a session.
@@ -78,6 +79,7 @@ export async function beginLogin(unit: Unit, context: LoginContext, begun: Begun
     email: null,
     phone: null,
     sealedSignUp: null,
+    sealedIdentity: null,
     ...begun,
     passkeyChallenge: makePasskeyChallenge(unit),
     trustedDeviceHash: context.trustedDeviceHash,
@@ -205,13 +207,24 @@ async function openSession(unit: Unit, { replaces }: LoginContext, login: Pendin
     ipAddress: client.ipAddress,
     userAgent: client.userAgent,
   };
+  // An account at a provider joins the person with the session that the whole login has opened, second factor included:
+  // else a password alone would add another way in.
+  const identity = identityOf(unit, login);
+  if (login.sealedIdentity !== null && !identity) return null;
+  if (identity) await db.execute`SAVEPOINT joining`;
+  const joined = identity && (await joinIdentity(unit, login.userId, identity));
+  if (identity && !joined) return null;
   const token = login.credential === 'JWT' ? null : makeToken('session');
   const opened = await sessions.open(db, {
     ...session,
     tokenHash: token === null ? null : hashToken(token),
     passwordChangedAt: login.passwordChangedAt,
   });
-  if (!opened) return null;
+  if (!opened) {
+    if (identity) await db.execute`ROLLBACK TO SAVEPOINT joining`;
+    return null;
+  }
+  if (identity && joined && !joined.known) announceConnection(unit, login.userId, joined.id, identity);
 
   if (replaces && (await sessions.end(db, replaces.id, 'LOGGED_OUT', now))) {
     unit.emit({ kind: 'SessionEnded', userId: replaces.userId, sessionId: replaces.id, reason: 'LOGGED_OUT' });

@@ -8,6 +8,7 @@ import * as passwords from '../records/passwords.ts';
 import * as pendingLogins from '../records/pending-logins.ts';
 import * as phones from '../records/phones.ts';
 import * as sessions from '../records/sessions.ts';
+import * as connections from '../records/social-connections.ts';
 import type { Unit } from '../unit.ts';
 
 /**
@@ -52,6 +53,7 @@ async function startOver({ db, now, emit }: Unit, userId: string): Promise<'recl
     sessions.endAll(db, userId, 'REVOKED', now),
     passwords.remove(db, userId),
     authenticators.removeAll(db, userId),
+    connections.removeAll(db, userId),
     ceremonies.voidAll(db, userId, now),
     pendingLogins.endAll(db, userId, now),
     challenges.voidAll(db, userId, challenges.PURPOSES, now),

@@ -12,6 +12,7 @@ const VOIDED = [
   'LOGIN_CODE',
   'RESET_PASSWORD',
   'REAUTHENTICATE',
+  'LINK_ACCOUNT',
   'CONFIRM_EMAIL',
   'VERIFY_PHONE',
 ] as const satisfies ChallengePurpose[];

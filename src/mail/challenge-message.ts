@@ -49,6 +49,8 @@ function mailOf(challenge: Challenge, secrets: Secrets, config: Config, how: Del
   const code = showCode(secrets.code);
   if (purpose === 'REAUTHENTICATE')
     return { mail: 'ReauthenticationCode', to, data: { code, codeLifetime: CODE_LIFETIME_MS } };
+  if (purpose === 'LINK_ACCOUNT')
+    return { mail: 'LinkAccountCode', to, data: { code, codeLifetime: CODE_LIFETIME_MS } };
   if (purpose === 'VERIFY_PHONE') return null;
   const { mail, link, stranger } = MAILS[purpose];
   if (userId === null) {
@@ -59,7 +61,7 @@ function mailOf(challenge: Challenge, secrets: Secrets, config: Config, how: Del
   const data: Delivered = {
     code: how.linkOnly ? null : code,
     codeLifetime: CODE_LIFETIME_MS,
-    link: linkWith(template, secrets.link ?? ''),
+    link: secrets.link === null ? null : linkWith(template, secrets.link),
     linkLifetime: LINK_LIFETIME_MS[purpose],
   };
   return mail === 'LoginCode'

@@ -14,7 +14,8 @@ export interface Delivered {
   /** As it is shown: `BCDF-GHJK`, or six digits. Null where nobody waits for a typed code. */
   readonly code: string | null;
   readonly codeLifetime: number;
-  readonly link: string;
+  /** Null where only a typed code does. */
+  readonly link: string | null;
   readonly linkLifetime: number;
 }
 
@@ -40,7 +41,9 @@ export interface Notice {
     | 'AUTHENTICATOR_DISABLED'
     | 'PASSKEY_COPIED'
     | 'RECOVERY_CODE_USED'
-    | 'RECOVERY_CODES_GENERATED';
+    | 'RECOVERY_CODES_GENERATED'
+    | 'PROVIDER_CONNECTED'
+    | 'PROVIDER_DISCONNECTED';
   /** ISO 8601. */
   readonly at: string;
   readonly ipAddress: string | null;
@@ -64,6 +67,8 @@ export interface MailData {
   readonly ResetPassword: Delivered;
   /** A code or a reset was asked for, and there is no account with this address. */
   readonly UnknownAccount: Record<never, never>;
+  /** Somebody came from a provider and says that the account is theirs. */
+  readonly LinkAccountCode: { readonly code: string; readonly codeLifetime: number };
   readonly ReauthenticationCode: { readonly code: string; readonly codeLifetime: number };
   readonly SecurityNotice: Notice;
   /** The account is gone. */

@@ -79,6 +79,18 @@ export const mails: MailMessages = {
       { footnote: 'If this was not you, nothing has happened, and there is nothing to do.' },
     ]),
 
+  LinkAccountCode: ({ code, codeLifetime }, brand) =>
+    writeMail(brand, 'Code to connect your account', [
+      {
+        text: `Somebody, hopefully you, logged in to ${productName(brand)} with another service that knows this address, and wants to get into your account that way from now on.`,
+      },
+      ...typedCode(code, codeLifetime),
+      {
+        footnote:
+          'If this was not you, tell this code to nobody: without it nothing is connected. Somebody may have got into your account at that other service.',
+      },
+    ]),
+
   ReauthenticationCode: ({ code, codeLifetime }, brand) =>
     writeMail(brand, 'Code to confirm that it is you', [
       {
@@ -150,11 +162,9 @@ function isWritten(text: unknown): boolean {
 /** The code, if somebody waits for one, and the link that does the same. */
 function waysOn({ code, codeLifetime, link, linkLifetime }: Delivered, label: string): readonly Block[] {
   const open = code === null ? 'Open this link.' : 'Or open this link.';
-  return [
-    ...(code === null ? [] : typedCode(code, codeLifetime)),
-    { text: `${open} It works for ${inWords(linkLifetime)}.` },
-    { link, label },
-  ];
+  const typed = code === null ? [] : typedCode(code, codeLifetime);
+  if (link === null) return typed;
+  return [...typed, { text: `${open} It works for ${inWords(linkLifetime)}.` }, { link, label }];
 }
 
 function typedCode(code: string, lifetime: number): readonly Block[] {

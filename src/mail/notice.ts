@@ -112,6 +112,16 @@ const WORDING: Readonly<Record<Notice['change'], Wording>> = {
     happened: (product, unused) =>
       `A recovery code of your account at ${product} was used; ${codesLeft(Number(unused ?? 0))}`,
   },
+  PROVIDER_CONNECTED: {
+    subject: 'A way to log in was added to your account',
+    happened: (product, connection) =>
+      `Your account at ${product} was connected with ${connection ?? 'another service'}, which logs in to it now.`,
+  },
+  PROVIDER_DISCONNECTED: {
+    subject: 'A way to log in was taken from your account',
+    happened: (product, connection) =>
+      `Your account at ${product} is not connected with ${connection ?? 'another service'} any more.`,
+  },
   RECOVERY_CODES_GENERATED: {
     subject: 'Your recovery codes were replaced',
     happened: (product) =>

@@ -72,6 +72,11 @@ function toldOf(event: AuthEvent): Told | null {
       return { change: 'RECOVERY_CODE_USED', subject: String(event.unused) };
     case 'RecoveryCodesGenerated':
       return { change: 'RECOVERY_CODES_GENERATED' };
+    case 'ProviderConnected':
+      // Who has just come from there to make the account need not be told.
+      return event.signingUp ? null : { change: 'PROVIDER_CONNECTED', subject: connectionInWords(event) };
+    case 'ProviderDisconnected':
+      return { change: 'PROVIDER_DISCONNECTED', subject: connectionInWords(event) };
     // Told with the factor that did it.
     case 'MfaEnabled':
     case 'MfaDisabled':
@@ -92,6 +97,16 @@ function toldOf(event: AuthEvent): Told | null {
     case 'MessageNotDelivered':
       return null;
   }
+}
+
+function connectionInWords({
+  provider,
+  displayName,
+}: {
+  readonly provider: string;
+  readonly displayName: string;
+}): string {
+  return `${displayName} (${provider})`;
 }
 
 const FACTORS: Readonly<Record<string, string>> = {

@@ -28,6 +28,7 @@ export const MAILS: { readonly [K in keyof MailData]: MailData[K] } = {
   LoginCode: { ...delivered, afterPassword: false },
   ResetPassword: { ...delivered, linkLifetime: 30 * MINUTE },
   UnknownAccount: {},
+  LinkAccountCode: typed,
   ReauthenticationCode: typed,
   SecurityNotice: NOTICE,
   Goodbye: {},
@@ -63,6 +64,8 @@ export const CHANGES: readonly Notice['change'][] = [
   'PASSKEY_COPIED',
   'RECOVERY_CODE_USED',
   'RECOVERY_CODES_GENERATED',
+  'PROVIDER_CONNECTED',
+  'PROVIDER_DISCONNECTED',
 ];
 
 /** Text of somebody who wants to write more into a mail than a value. */

@@ -23,6 +23,7 @@ const [TOTP, PASSKEY] = [
 ] as const;
 const [AN_APP, A_PASSKEY] = ['an authenticator app', 'a passkey, “Phone”'];
 
+const connected = { userId, connectionId: 'c', provider: 'acme', displayName: 'Ada' } as const;
 const login = { kind: 'LoggedIn', userId, sessionId: 's', methods: [] } as const;
 
 const NOTICED: readonly (readonly [AuthEvent, Notice])[] = [
@@ -50,6 +51,8 @@ const NOTICED: readonly (readonly [AuthEvent, Notice])[] = [
   [{ kind: 'PasskeyCounterRegressed', userId, authenticatorId: 'f' }, about('PASSKEY_COPIED')],
   [{ kind: 'RecoveryCodeUsed', userId, unused: 3 }, about('RECOVERY_CODE_USED', '3')],
   [{ kind: 'RecoveryCodesGenerated', userId }, about('RECOVERY_CODES_GENERATED')],
+  [{ kind: 'ProviderConnected', ...connected, signingUp: false }, about('PROVIDER_CONNECTED', 'Ada (acme)')],
+  [{ kind: 'ProviderDisconnected', ...connected }, about('PROVIDER_DISCONNECTED', 'Ada (acme)')],
 ];
 
 describe('a change of an account', () => {
@@ -95,6 +98,7 @@ describe('a change of an account', () => {
     { kind: 'SecondFactorUsed', userId, authenticatorId: 'f', factor: 'TOTP' },
     { kind: 'DeviceTrusted', userId },
     { kind: 'TrustedDevicesForgotten', userId, count: 2 },
+    { kind: 'ProviderConnected', ...connected, signingUp: true },
     { kind: 'MessageNotDelivered', userId, message: 'SecurityNotice' },
   ])('is not what $kind is', (event) => {
     expect(noticesOf(event, source)).toEqual([]);

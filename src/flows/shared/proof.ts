@@ -35,13 +35,14 @@ export interface Proven {
 /** What speaks against a proof. */
 export type Unproven = InvalidCode | InvalidToken | LoginExpired | RateLimited;
 
-const AWAITED = ['LOGIN_CODE', 'VERIFY_EMAIL', 'VERIFY_PHONE'] as const;
+const AWAITED = ['LOGIN_CODE', 'VERIFY_EMAIL', 'VERIFY_PHONE', 'LINK_ACCOUNT'] as const;
 
 /** The stage at which a login awaits a code of this purpose. At any other it is refused. */
 const STAGES: Partial<Record<ChallengePurpose, keyof typeof stages>> = {
   LOGIN_CODE: 'loginCode',
   VERIFY_EMAIL: 'verifyEmail',
   VERIFY_PHONE: 'verifyPhone',
+  LINK_ACCOUNT: 'linkAccount',
 };
 
 /**

@@ -1,5 +1,6 @@
 import * as authenticators from '../../records/authenticators.ts';
 import * as passwords from '../../records/passwords.ts';
+import * as connections from '../../records/social-connections.ts';
 import * as users from '../../records/users.ts';
 import { NOBODY } from '../../records/users.ts';
 import type { Stage } from '../stage.ts';
@@ -17,12 +18,14 @@ export const createPasskey: Stage<PasskeyRequired> = {
   async prompt({ userId }, { db, config }) {
     if (!config.passkeys.signUp) return null;
     // Nobody is looked up like anybody: the time must not tell.
-    const [password, held, cameBefore] = await Promise.all([
+    const [password, held, connected, cameBefore] = await Promise.all([
       passwords.changedAt(db, userId ?? NOBODY),
       authenticators.list(db, userId ?? NOBODY),
+      connections.list(db, userId ?? NOBODY),
       users.lastLoginAt(db, userId ?? NOBODY),
     ]);
-    const needed = userId !== null && !cameBefore && !password && !held.some(({ kind }) => kind === 'PASSKEY');
+    const comesBack = password !== null || connected.length > 0 || held.some(({ kind }) => kind === 'PASSKEY');
+    const needed = userId !== null && !cameBefore && !comesBack;
     return needed ? { kind: 'PasskeyRequired' } : null;
   },
 };

@@ -1,9 +1,11 @@
 import type { PromptOf, Stages } from '../stage.ts';
 import { createPasskey } from './create-passkey.ts';
 import { enrollFactor } from './enroll-factor.ts';
+import { linkAccount } from './link-account.ts';
 import { loginCode } from './login-code.ts';
 import { replacePassword } from './replace-password.ts';
 import { secondFactor } from './second-factor.ts';
+import { signUpWithProvider } from './sign-up-with-provider.ts';
 import { verifyEmail } from './verify-email.ts';
 import { verifyPhone } from './verify-phone.ts';
 
@@ -12,6 +14,8 @@ import { verifyPhone } from './verify-phone.ts';
  * password must not be able to replace it: the second factor comes before.
  */
 export const stages = {
+  linkAccount,
+  signUpWithProvider,
   loginCode,
   verifyPhone,
   verifyEmail,
