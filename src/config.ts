@@ -5,6 +5,7 @@ import type { FactorName } from './factors/index.ts';
 import { ACCESS_TOKEN_ALGORITHMS } from './lib/access-token.ts';
 import { type LinkTemplate, withFrontend } from './lib/link-template.ts';
 import { parseRateLimits, type RateLimits } from './lib/rate-limits.ts';
+import { parseRedirectRule, type RedirectRule } from './lib/redirect-url.ts';
 import {
   appOriginOf,
   choice,
@@ -21,6 +22,8 @@ import {
   withoutSlash,
   writeMailbox,
 } from './lib/setting.ts';
+import type { Provider } from './providers/provider.ts';
+import { type ProviderEntry, readProviders } from './providers/settings.ts';
 
 /** Every setting: its name, how it is written, its default, what it means. `postern --help` and the pages show it. */
 const settings = z.object({
@@ -195,6 +198,26 @@ const settings = z.object({
   POSTERN_TRUSTED_DEVICE_LIFETIME: duration('30d', { zero: true }).meta({
     description: 'how long a trusted device need not show a second factor; 0 trusts none',
   }),
+  POSTERN_PROVIDERS: z.string().default('[]').transform(parseJsonList).meta({
+    shown: 'none',
+    description:
+      'the providers that people may log in with: a JSON list, such as `[{"id":"google","clientId":"…","clientSecret":"…"}]`',
+  }),
+  POSTERN_REDIRECT_URLS: list('').meta({
+    shown: 'the pages of the frontend',
+    description:
+      'where a login at a provider may come back to, with commas: exact URLs, or an origin followed by `/*`; URLs of apps too',
+  }),
+  POSTERN_SOCIAL_LINKING: choice(['ask', 'verified', 'never']).default('ask').meta({
+    description:
+      'what becomes of a login at a provider with the verified address of an account: `ask` for a proof of the account, link where both sides `verified` the address, or `never`',
+  }),
+  POSTERN_SOCIAL_AUTO_SIGN_UP: toggle('on').meta({
+    description: 'whether the first login at a provider makes an account at once, if nothing is missing',
+  }),
+  POSTERN_STORE_PROVIDER_TOKENS: toggle('off').meta({
+    description: 'keep the tokens of providers, sealed, for calls to them later',
+  }),
   POSTERN_RATE_LIMITS: z
     .string()
     .default('{}')
@@ -301,6 +324,14 @@ export interface Config {
     /** Whether a passkey may take the place of a password in a sign-up. */
     readonly signUp: boolean;
   };
+  readonly social: {
+    readonly providers: readonly Provider[];
+    /** Where a login at a provider may come back to. */
+    readonly redirects: readonly RedirectRule[];
+    readonly linking: 'ask' | 'verified' | 'never';
+    readonly autoSignUp: boolean;
+    readonly storeTokens: boolean;
+  };
   readonly rateLimits: RateLimits;
   readonly introspection: boolean;
   readonly graphiql: boolean;
@@ -326,9 +357,13 @@ export function readEnvironment(): Environment {
 
 /**
  * Checks the settings and completes them.
+ * @param more providers that are set up in code, beside those of the environment
  * @throws ConfigError naming every problem at once
  */
-export function loadConfig(environment: Environment): Config {
+export function loadConfig(
+  environment: Environment,
+  more: { readonly providers?: readonly ProviderEntry[] } = {},
+): Config {
   // An empty variable is how shells and compose files write "not set".
   const given = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
@@ -339,8 +374,16 @@ export function loadConfig(environment: Environment): Config {
   const readable = settings.parse(
     Object.fromEntries(Object.entries(given).filter(([name]) => !malformedNames.has(name))),
   );
-  const config = complete(readable);
-  const unfit = [...inconsistencies(config, readable), ...(config.production ? productionProblems(config, given) : [])];
+  const { providers, problems: unfitProviders } = readProviders([
+    ...readable.POSTERN_PROVIDERS,
+    ...(more.providers ?? []),
+  ]);
+  const config = complete(readable, providers);
+  const unfit = [
+    ...unfitProviders.map((problem) => `POSTERN_PROVIDERS ${problem}`),
+    ...inconsistencies(config, readable),
+    ...(config.production ? productionProblems(config, given) : []),
+  ];
   const problems = [
     ...malformed.map(({ path, message }) => `${path.join('.')} ${message}`),
     ...unfit.filter((problem) => !malformedNames.has(problem.split(' ')[0] ?? '')),
@@ -375,7 +418,7 @@ function choicesOf(schema: z.ZodType): string {
   return inner instanceof z.ZodEnum ? `: ${inner.options.join(', ')}` : '';
 }
 
-function complete(given: z.output<typeof settings>): Config {
+function complete(given: z.output<typeof settings>, providers: readonly Provider[]): Config {
   const production = given.NODE_ENV === 'production';
   const publicUrl = withoutSlash(given.POSTERN_PUBLIC_URL ?? `http://localhost:${given.PORT}`);
   const frontendUrl = withoutSlash(given.POSTERN_FRONTEND_URL ?? publicUrl);
@@ -448,6 +491,13 @@ function complete(given: z.output<typeof settings>): Config {
       origins: given.POSTERN_PASSKEY_ORIGINS.length > 0 ? given.POSTERN_PASSKEY_ORIGINS : [new URL(frontendUrl).origin],
       signUp: given.POSTERN_PASSWORDLESS_SIGN_UP === 'on',
     },
+    social: {
+      providers,
+      redirects: redirectsOf(given, given.POSTERN_PUBLIC_URL ? [frontendUrl] : own),
+      linking: given.POSTERN_SOCIAL_LINKING,
+      autoSignUp: given.POSTERN_SOCIAL_AUTO_SIGN_UP === 'on',
+      storeTokens: given.POSTERN_STORE_PROVIDER_TOKENS === 'on',
+    },
     rateLimits: given.POSTERN_RATE_LIMITS,
     introspection: (given.POSTERN_INTROSPECTION ?? development) === 'on',
     graphiql: (given.POSTERN_GRAPHIQL ?? development) === 'on',
@@ -494,6 +544,9 @@ function inconsistencies(config: Config, given: z.output<typeof settings>): stri
     else if (!isWithin(new URL(origin).hostname, config.passkeys.rpId))
       problems.push('POSTERN_PASSKEY_ORIGINS has an entry that is not within POSTERN_PASSKEY_RP_ID');
   }
+  if (given.POSTERN_REDIRECT_URLS.some((text) => parseRedirectRule(text) === null)) {
+    problems.push('POSTERN_REDIRECT_URLS has an entry that is neither a URL nor an origin followed by /*');
+  }
   if (config.accessToken.lifetime > 900_000) problems.push('POSTERN_ACCESS_TOKEN_LIFETIME is longer than 15m');
   return problems;
 }
@@ -516,8 +569,30 @@ function productionProblems(config: Config, given: Environment): string[] {
   if (config.password.hash.memoryKiB * config.password.hash.iterations < 32_768) {
     problems.push('POSTERN_PASSWORD_HASH is too cheap for production');
   }
+  if (config.social.redirects.some((rule) => isPlain(rule.kind === 'exact' ? rule.url : rule.origin)))
+    problems.push('POSTERN_REDIRECT_URLS needs https in production');
   if (given.POSTERN_RATE_LIMITS === 'off') problems.push('POSTERN_RATE_LIMITS may not be off in production');
   return problems;
+}
+
+/** Where the frontend is, unless the operator says otherwise: somebody who tries Postern out opens either name. */
+function redirectsOf(
+  { POSTERN_REDIRECT_URLS: given }: z.output<typeof settings>,
+  own: readonly string[],
+): RedirectRule[] {
+  const texts = given.length > 0 ? given : own.map((url) => `${originOf(url)}/*`);
+  return texts.map(parseRedirectRule).filter((rule) => rule !== null);
+}
+
+function parseJsonList(text: string, context: z.RefinementCtx): readonly unknown[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (Array.isArray(value)) return value;
+  } catch {
+    // Told below, without the text: it holds secrets.
+  }
+  context.addIssue({ code: 'custom', message: 'is not a JSON list' });
+  return z.NEVER;
 }
 
 // Repeated characters and the words of examples have the length of a secret, not its strength.

@@ -23,6 +23,37 @@ export interface HookEnrollment {
   readonly passkey?: { readonly aaguid: string; readonly userVerified: boolean; readonly backedUp: boolean };
 }
 
+/** What a provider said of somebody who comes from it. Its words are its own: only the issuer and the subject are sure. */
+export interface HookProviderWord {
+  /** As the settings name it. */
+  readonly provider: string;
+  readonly issuer: string;
+  /** The provider's own immutable id of the person. */
+  readonly subject: string;
+  readonly email: string | null;
+  readonly emailVerified: boolean;
+  readonly name: string | null;
+  readonly username: string | null;
+  /**
+   * All that it said: the claims of the ID token and of UserInfo, other resources by their name, such as GitHub's
+   * `emails`. `redirect`, of Apple, is what the browser carried, and may be made up.
+   */
+  readonly claims: Readonly<Record<string, unknown>>;
+  /** For further calls to the provider; null for an ID token that an app brought. */
+  readonly accessToken: string | null;
+}
+
+/** Somebody who comes from a provider, before anything is made of it. */
+export interface HookSocialLogin extends HookProviderWord {
+  /** `CONNECT`: somebody signed in adds a way to log in. */
+  readonly purpose: 'LOG_IN' | 'CONNECT';
+  /** Whose account it is known to be; for CONNECT, who asks; null for nobody. */
+  readonly person: HookPerson | null;
+}
+
+/** Whom to let in: nobody, or, where the account at the provider is nobody's yet, this person. */
+export type SocialLoginDecision = { readonly refuse: true } | { readonly userId: string };
+
 /** What an operator decides in code: in `postern.config.js`, or as an argument of a program that embeds Postern. */
 export interface Hooks {
   /** Sends a text message, or rejects: then it is tried again. Without this hook phones are off. */
@@ -34,10 +65,28 @@ export interface Hooks {
   readonly requiresMfa?: (person: HookPerson) => boolean | null | Promise<boolean | null>;
   /** Whether a factor may join an account, once all that Postern itself asks of it is right. */
   readonly allowsEnrollment?: (enrollment: HookEnrollment) => boolean | Promise<boolean>;
+  /**
+   * Whether somebody may come in from a provider, and as whom. Nothing decides as Postern does by itself. Whoever is
+   * pointed to has their account entered: say it only of what proves that it is theirs.
+   */
+  readonly preSocialLogin?: (
+    login: HookSocialLogin,
+  ) => SocialLoginDecision | null | undefined | Promise<SocialLoginDecision | null | undefined>;
+  /** What an account that is made of the word of a provider is called. What is left out stays as the provider said it. */
+  readonly populateUser?: (
+    word: HookProviderWord,
+  ) => PopulatedUser | null | undefined | Promise<PopulatedUser | null | undefined>;
   /** Takes the place of mails, by name. */
   readonly mails?: Partial<MailMessages>;
   /** Takes the place of text messages, by name. */
   readonly texts?: Partial<SmsMessages>;
+}
+
+/** What a new account is called. */
+export interface PopulatedUser {
+  readonly name?: string | null | undefined;
+  /** Only where there are user names, and only if it is free. */
+  readonly username?: string | null | undefined;
 }
 
 /** Milliseconds that a decision may take: the transaction of the request waits for it, and holds a connection. */
@@ -45,11 +94,13 @@ const DECIDE_WITHIN_MS = 2_000;
 
 /** The same hooks, of which none keeps a request waiting: one that does not decide in time has failed. */
 export function withDeadlines(hooks: Hooks): Hooks {
-  const { requiresMfa, allowsEnrollment } = hooks;
+  const { requiresMfa, allowsEnrollment, preSocialLogin, populateUser } = hooks;
   return {
     ...hooks,
     ...(requiresMfa ? { requiresMfa: (person) => inTime('requiresMfa', requiresMfa(person)) } : {}),
     ...(allowsEnrollment ? { allowsEnrollment: (asked) => inTime('allowsEnrollment', allowsEnrollment(asked)) } : {}),
+    ...(preSocialLogin ? { preSocialLogin: (login) => inTime('preSocialLogin', preSocialLogin(login)) } : {}),
+    ...(populateUser ? { populateUser: (word) => inTime('populateUser', populateUser(word)) } : {}),
   };
 }
 

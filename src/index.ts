@@ -1,5 +1,6 @@
 import { type App, createApp, type Parts } from './app.ts';
 import { type Config, type Environment, loadConfig, unknownSettings } from './config.ts';
+import { providerAccessToken } from './flows/provider-tokens.ts';
 import { type HttpServer, listen } from './http/server.ts';
 import { type EmbeddedDatabase, startEmbeddedDatabase } from './infra/embedded.ts';
 import { createLogger, type Logger } from './infra/log.ts';
@@ -7,8 +8,10 @@ import { migrate } from './infra/migrate.ts';
 
 export type { Parts } from './app.ts';
 export { type Config, ConfigError, type Environment, loadConfig } from './config.ts';
-export type { Hooks, TextMessage } from './hooks.ts';
+export type { HookSocialLogin, Hooks, PopulatedUser, SocialLoginDecision, TextMessage } from './hooks.ts';
 export type { Brand, MailMessages, RenderedMail, SmsMessages } from './mail/message.ts';
+export type { OperatorConfig } from './operator-config.ts';
+export type { ProviderEntry } from './providers/settings.ts';
 
 /** A running gateway. */
 export interface Postern {
@@ -16,6 +19,12 @@ export interface Postern {
   readonly url: string;
   readonly config: Config;
   readonly log: Logger;
+  /**
+   * A token for calls to a provider in the name of a person, renewed if it is about to end. Needs
+   * POSTERN_STORE_PROVIDER_TOKENS; no client gets to see one.
+   * @returns null if none is kept, or the provider takes none of it any more
+   */
+  providerAccessToken(of: { readonly userId: string; readonly provider: string }): Promise<string | null>;
   /** Stops accepting, finishes what runs, closes sockets, ends the database. */
   stop(): Promise<void>;
 }
@@ -27,7 +36,7 @@ export interface Postern {
  * from starting. Whatever had been started by then is stopped again.
  */
 export async function startPostern(environment: Environment, parts: Parts = {}): Promise<Postern> {
-  const asked = loadConfig(environment);
+  const asked = loadConfig(environment, parts);
   const log = createLogger(asked.logLevel);
   const unknown = unknownSettings(environment);
   if (unknown.length > 0) log.warn({ names: unknown }, 'settings of these names are not known, and have no effect');
@@ -43,7 +52,7 @@ export async function startPostern(environment: Environment, parts: Parts = {}):
   try {
     server = await listen(asked.host, asked.port).catch((error: unknown) => explainListening(error, asked));
     // A port that the system chose is part of the default public URL.
-    const config = asked.port === 0 ? loadConfig({ ...environment, PORT: String(server.port) }) : asked;
+    const config = asked.port === 0 ? loadConfig({ ...environment, PORT: String(server.port) }, parts) : asked;
     if (!config.databaseUrl) {
       database = await startEmbeddedDatabase({ dataDir: config.dataDir, log: (message) => log.info(message) });
     }
@@ -52,7 +61,9 @@ export async function startPostern(environment: Environment, parts: Parts = {}):
     if (applied.length > 0) log.info({ migrations: applied }, 'the database was brought up to date');
     app = await createApp({ ...config, databaseUrl }, log, parts);
     server.serve(app);
-    return { url: `http://${urlHost(config.host)}:${server.port}`, config, log, stop };
+    const running = app;
+    const url = `http://${urlHost(config.host)}:${server.port}`;
+    return { url, config, log, stop, providerAccessToken: (of) => providerAccessToken(running, of) };
   } catch (error) {
     await stop();
     throw error;

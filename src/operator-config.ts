@@ -3,10 +3,13 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Hooks } from './hooks.ts';
 import { mails, texts } from './mail/messages.ts';
+import type { ProviderEntry } from './providers/settings.ts';
 
 /** What an operator says in code rather than in the environment: the default export of `postern.config.js`. */
 export interface OperatorConfig {
   readonly hooks?: Hooks;
+  /** Beside those of POSTERN_PROVIDERS. */
+  readonly providers?: readonly ProviderEntry[];
 }
 
 /** TypeScript as well, where Node reads it by itself (from version 22.18 on). */
@@ -31,13 +34,23 @@ export async function loadOperatorConfig(folder: string): Promise<OperatorConfig
 }
 
 // A name with a typing error would be a hook that is never called.
-function problemsOf({ hooks = {}, ...others }: { hooks?: Record<string, unknown> }): string[] {
-  const { sendSms, requiresMfa, allowsEnrollment, mails: ownMails, texts: ownTexts, ...unknown } = hooks;
-  const functions = Object.entries({ sendSms, requiresMfa, allowsEnrollment });
+function problemsOf({
+  hooks = {},
+  providers = [],
+  ...others
+}: {
+  hooks?: Record<string, unknown>;
+  providers?: unknown;
+}): string[] {
+  const { sendSms, requiresMfa, allowsEnrollment, preSocialLogin, populateUser, ...more } = hooks;
+  const { mails: ownMails, texts: ownTexts, ...unknown } = more;
+  const functions = Object.entries({ sendSms, requiresMfa, allowsEnrollment, preSocialLogin, populateUser });
   return [
-    ...Object.keys(others).map((name) => `${name} is not known; there is hooks`),
+    ...Object.keys(others).map((name) => `${name} is not known; there are hooks, providers`),
+    ...(Array.isArray(providers) ? [] : ['providers is not a list']),
     ...Object.keys(unknown).map(
-      (name) => `hooks.${name} is not known; there are sendSms, requiresMfa, allowsEnrollment, mails, texts`,
+      (name) =>
+        `hooks.${name} is not known; there are ${[...functions.map(([each]) => each), 'mails', 'texts'].join(', ')}`,
     ),
     ...functions
       .filter(([, hook]) => hook !== undefined && typeof hook !== 'function')

@@ -3,6 +3,7 @@ import type { Database } from './infra/database.ts';
 import type { Cipher } from './lib/cipher.ts';
 import * as authenticators from './records/authenticators.ts';
 import * as signingKeys from './records/signing-keys.ts';
+import * as connections from './records/social-connections.ts';
 
 /** Authenticators that are read at once. */
 const BATCH = 500;
@@ -19,7 +20,40 @@ export interface Resealed {
  * for a while only, such as a mail that waits, goes by itself. May be cut short and run again at any time.
  */
 export async function reseal(database: Database, cipher: Cipher): Promise<Resealed> {
-  const counts = { resealed: await signingKeys.reseal(database, cipher), unopened: 0 };
+  const keys = await signingKeys.reseal(database, cipher);
+  const counted = [await resealApps(database, cipher), await resealTokens(database, cipher)];
+  return {
+    resealed: counted.reduce((sum, { resealed }) => sum + resealed, keys),
+    unopened: counted.reduce((sum, { unopened }) => sum + unopened, 0),
+  };
+}
+
+async function resealTokens(database: Database, cipher: Cipher): Promise<Resealed> {
+  const counts = { resealed: 0, unopened: 0 };
+  let after: string | null = null;
+  for (;;) {
+    const some: connections.KeptTokens[] = await connections.listTokens(database, { after, limit: BATCH });
+    for (const { id, sealedTokens } of some) {
+      if (cipher.isCurrent(sealedTokens)) continue;
+      const tokens = cipher.open(sealedTokens, connections.tokensSealedFor(id));
+      if (tokens === null) counts.unopened += 1;
+      else if (
+        await connections.replaceTokens(
+          database,
+          id,
+          sealedTokens,
+          cipher.seal(tokens, connections.tokensSealedFor(id)),
+        )
+      )
+        counts.resealed += 1;
+    }
+    after = some.at(-1)?.id ?? null;
+    if (after === null) return counts;
+  }
+}
+
+async function resealApps(database: Database, cipher: Cipher): Promise<Resealed> {
+  const counts = { resealed: 0, unopened: 0 };
   let after: string | null = null;
   for (;;) {
     const some: Awaited<ReturnType<typeof authenticators.listKind>> = await authenticators.listKind(database, 'TOTP', {

@@ -60,7 +60,11 @@ export function createTasks(parts: TaskParts): Readonly<Record<string, Task>> {
       if (!parts.cipher.hasOlder) return;
       const { resealed, unopened } = await reseal(database, parts.cipher);
       if (resealed > 0) parts.log.info({ resealed }, 'sealed anew with the first secret of POSTERN_SECRET');
-      if (unopened > 0) parts.log.error({ unopened }, 'no secret of POSTERN_SECRET opens some authenticator apps');
+      if (unopened > 0)
+        parts.log.error(
+          { unopened },
+          'no secret of POSTERN_SECRET opens some authenticator apps or tokens of providers',
+        );
     },
   };
 }

@@ -36,7 +36,7 @@ test('the hooks of a file are taken as they are', async () => {
 test.each([
   ['export const hooks = {}', /no object as its default export/],
   ['export default null', /no object as its default export/],
-  ['export default { hook: {} }', /hook is not known; there is hooks/],
+  ['export default { hook: {} }', /hook is not known; there are hooks, providers/],
   ['export default { hooks: { sendSMS() {} } }', /hooks\.sendSMS is not known/],
   ['export default { hooks: { sendSms: true } }', /hooks\.sendSms is not a function/],
   [

@@ -13,6 +13,8 @@ export interface AuthConfig {
   readonly passwordMinLength: number;
   /** The factors that may be set up. */
   readonly mfaFactors: Config['mfa']['factors'];
+  /** Where people may log in from. */
+  readonly providers: readonly Pick<Config['social']['providers'][number], 'id' | 'name' | 'acceptsTokens'>[];
 }
 
 /** Tells what this gateway can do, and what of it is switched on. */
@@ -27,5 +29,6 @@ export function authConfig(app: App): AuthConfig {
     passkeySignUp: config.passkeys.signUp,
     passwordMinLength: config.password.minLength,
     mfaFactors: config.mfa.factors,
+    providers: config.social.providers,
   };
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { App } from '../app.ts';
 import { type EmailAddress, parseEmailAddress } from '../lib/email-address.ts';
-import { makeAccount, openSignUp } from '../login/account.ts';
+import { announceSignUp, makeAccount, openSignUp } from '../login/account.ts';
 import { sendCodeToAnother } from '../login/codes.ts';
 import { describeLogin, type LoginExpired, lockLogin } from '../login/pipeline.ts';
 import type { LoginPrompt } from '../login/stages/index.ts';
@@ -62,9 +62,9 @@ async function giveAddress(unit: Unit, login: StoredLogin, email: EmailAddress):
   const made = sealed && (await makeAccount(unit, { ...sealed, id, email }, { keep: login.userId === null }));
   // Back to the one that the account has had all along, there is nothing to correct.
   const corrected = (await emails.correct(db, known, from ?? email, email)) || from === email;
-  const isNew = login.userId === null && made?.kind === 'made';
+  const isNew = sealed !== null && login.userId === null && made?.kind === 'made';
   const owner = isNew ? id : corrected ? login.userId : null;
-  if (isNew) emit({ kind: 'SignedUp', userId: id });
+  if (isNew) announceSignUp(unit, { ...sealed, id, email }, made);
   else if (owner) emit({ kind: 'PendingEmailChanged', userId: owner });
   else if (made?.kind === 'taken' && made.holder) emit({ kind: 'SignUpRepeated', userId: made.holder });
   await pendingLogins.setEmail(db, login.id, {

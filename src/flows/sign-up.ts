@@ -6,7 +6,7 @@ import type { PasswordRejection } from '../lib/password-policy.ts';
 import { parsePersonName } from '../lib/person-name.ts';
 import { type PhoneNumber, parsePhoneNumber } from '../lib/phone-number.ts';
 import { parseUsername, type Username } from '../lib/username.ts';
-import { makeAccount, sealSignUp } from '../login/account.ts';
+import { announceSignUp, makeAccount, sealSignUp } from '../login/account.ts';
 import { sendCode } from '../login/codes.ts';
 import { beginLogin, type LoginStep } from '../login/pipeline.ts';
 import type { CredentialKind } from '../records/sessions.ts';
@@ -21,6 +21,7 @@ import {
   type PasswordRejected,
   type RateLimited,
   rateLimited,
+  type SignUpClosed,
 } from './shared/outcomes.ts';
 import { BUSY_RETRY_SECONDS } from './shared/password.ts';
 
@@ -28,10 +29,6 @@ export interface SignUpInput extends NamedPerson {
   readonly password?: string | null | undefined;
   readonly name?: string | null | undefined;
   readonly credential: CredentialKind;
-}
-
-export interface SignUpClosed {
-  readonly kind: 'SignUpClosed';
 }
 
 export type SignUpResult = LoginStep | SignUpClosed | PasswordRejected | InvalidInput | RateLimited;
@@ -62,8 +59,8 @@ export async function signUp(app: App, caller: Caller, input: SignUpInput): Prom
       if (made.kind === 'taken' && !isHidden(made.path, unit))
         return invalidInput({ path: [made.path], code: 'TAKEN' });
       const userId = made.kind === 'made' ? account.id : null;
-      if (userId) unit.emit({ kind: 'SignedUp', userId });
-      else if (made.kind === 'taken' && made.holder) unit.emit({ kind: 'SignUpRepeated', userId: made.holder });
+      if (made.kind === 'made') announceSignUp(unit, account, made);
+      else if (made.holder) unit.emit({ kind: 'SignUpRepeated', userId: made.holder });
       if (userId && person.email && unit.config.emailVerification === 'OPTIONAL') {
         await sendCode(
           unit,
@@ -95,7 +92,7 @@ async function refusals(app: App, person: Person): Promise<PasswordRejection[]> 
 }
 
 // What must be verified before a session is verified by its holder, or never.
-function isHidden(taken: 'email' | 'username' | 'phone', { config }: Unit): boolean {
+function isHidden(taken: 'email' | 'username' | 'phone' | 'identity', { config }: Unit): boolean {
   return taken === 'phone' || (taken === 'email' && config.emailVerification === 'MANDATORY');
 }
 

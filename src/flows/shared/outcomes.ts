@@ -93,6 +93,10 @@ export interface RateLimited {
   readonly retryAfter: number;
 }
 
+export interface SignUpClosed {
+  readonly kind: 'SignUpClosed';
+}
+
 export interface PasswordRejected {
   readonly kind: 'PasswordRejected';
   readonly reasons: readonly PasswordRejection[];

@@ -1,0 +1,104 @@
+import type { App } from '../app.ts';
+import { addressKey } from '../lib/client-address.ts';
+import { type EmailAddress, parseEmailAddress } from '../lib/email-address.ts';
+import { parsePersonName } from '../lib/person-name.ts';
+import { parseUsername } from '../lib/username.ts';
+import type { NewAccount } from '../login/account.ts';
+import { identityOf, missingFrom } from '../login/identity.ts';
+import { type LoginExpired, type LoginStep, lockLogin, promptOf, resumeLogin } from '../login/pipeline.ts';
+import * as pendingLogins from '../records/pending-logins.ts';
+import { transact } from '../unit.ts';
+import { usernamesAreOn } from './shared/identifier.ts';
+import {
+  type Caller,
+  type InputIssue,
+  type InvalidInput,
+  invalidInput,
+  loginContext,
+  type RateLimited,
+  rateLimited,
+  type SignUpClosed,
+} from './shared/outcomes.ts';
+import { signUpFrom } from './shared/social-login.ts';
+
+/** What is left out stays as the provider said it. */
+export interface CompleteProviderSignUpInput {
+  readonly loginToken: string;
+  readonly email?: string | null | undefined;
+  readonly username?: string | null | undefined;
+  readonly name?: string | null | undefined;
+}
+
+export type CompleteProviderSignUpResult = LoginStep | LoginExpired | InvalidInput | SignUpClosed | RateLimited;
+
+/**
+ * Makes the account of somebody who came from a provider, of what it said and what they add. An address that the provider
+ * has not seen is verified like any other.
+ */
+export async function completeProviderSignUp(
+  app: App,
+  caller: Caller,
+  input: CompleteProviderSignUpInput,
+): Promise<CompleteProviderSignUpResult> {
+  if (app.config.signUp === 'closed') return { kind: 'SignUpClosed' };
+  const typed = read(app, input);
+  if ('kind' in typed) return typed;
+  const wait = await app.limiter.count({ limit: 'signUpPerAddress', key: addressKey(caller.client.ipAddress) });
+  if (wait !== null) return rateLimited(wait);
+
+  return transact(app, caller.client, async (unit): Promise<CompleteProviderSignUpResult> => {
+    const login = await lockLogin(unit, input.loginToken);
+    const asked = login && (await promptOf(unit, app.stages, login));
+    const identity = login && identityOf(unit, login);
+    // Its address has become that of an account meanwhile: the login says what to do.
+    if (asked === 'AccountLinkRequired') return resumeLogin(unit, loginContext(app, caller), input.loginToken);
+    if (!login || !identity || asked !== 'ProviderSignUpRequired') return { kind: 'LoginExpired' };
+    const missing = await missingFrom(unit, identity);
+    const email = typed.email ?? (missing.includes('email') ? null : identity.email);
+    if (missing.includes('email') && typed.email === null) return invalidInput({ path: ['email'], code: 'REQUIRED' });
+    const person = { identity, email, name: typed.name ?? identity.name, username: typed.username };
+    const signedUp = await signUpFrom(unit, person);
+    if (signedUp.kind === 'taken') return isField(signedUp.path) ? taken(signedUp.path) : { kind: 'LoginExpired' };
+    return (await pendingLogins.decide(unit.db, login.id, signedUp.login))
+      ? resumeLogin(unit, loginContext(app, caller), input.loginToken)
+      : giveUp();
+  });
+}
+
+interface Typed {
+  readonly email: EmailAddress | null;
+  readonly username: NewAccount['username'];
+  /** Undefined: as the provider said it. */
+  readonly name: string | null | undefined;
+}
+
+function read(app: App, input: CompleteProviderSignUpInput): Typed | InvalidInput {
+  const issues: InputIssue[] = [];
+  const email = input.email ? parseEmailAddress(input.email) : null;
+  if (input.email && !email) issues.push({ path: ['email'], code: 'INVALID' });
+  const username = input.username ? readUsername(app, input.username, issues) : null;
+  const name = parsePersonName(input.name ?? '');
+  if (name && typeof name === 'object') issues.push({ path: ['name'], code: name.problem });
+  if (issues.length > 0) return invalidInput(...issues);
+  return { email, username, name: typeof name === 'string' ? name : undefined };
+}
+
+function readUsername(app: App, typed: string, issues: InputIssue[]): NewAccount['username'] {
+  const username = usernamesAreOn(app) ? parseUsername(typed) : 'NOT_ALLOWED';
+  if (typeof username !== 'string') return username;
+  issues.push({ path: ['username'], code: username });
+  return null;
+}
+
+function isField(path: string): path is 'email' | 'username' {
+  return path === 'email' || path === 'username';
+}
+
+function taken(path: 'email' | 'username'): InvalidInput {
+  return invalidInput({ path: [path], code: 'TAKEN' });
+}
+
+/** The login is locked: nobody else can have decided it. */
+function giveUp(): never {
+  throw new Error('a login that was locked was decided by somebody else');
+}

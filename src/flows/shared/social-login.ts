@@ -1,0 +1,253 @@
+import { randomUUID } from 'node:crypto';
+import type { App, ProvenIdentity } from '../../app.ts';
+import { addressKey } from '../../lib/client-address.ts';
+import type { EmailAddress } from '../../lib/email-address.ts';
+import { parseUsername } from '../../lib/username.ts';
+import { announceSignUp, isVerifiedBy, makeAccount, type NewAccount, sealSignUp } from '../../login/account.ts';
+import {
+  addressUse,
+  type Identity,
+  missingFrom,
+  noteIdentity,
+  readIdentity,
+  sealIdentity,
+} from '../../login/identity.ts';
+import { type BegunLogin, beginLogin, type LoginStep } from '../../login/pipeline.ts';
+import type { Provider } from '../../providers/provider.ts';
+import * as emails from '../../records/emails.ts';
+import * as passwords from '../../records/passwords.ts';
+import type { AuthenticationMethod, CredentialKind } from '../../records/sessions.ts';
+import * as connections from '../../records/social-connections.ts';
+import * as users from '../../records/users.ts';
+import { transact, type Unit } from '../../unit.ts';
+import { usernamesAreOn } from './identifier.ts';
+import { type Caller, loginContext, type RateLimited, rateLimited, type SignUpClosed } from './outcomes.ts';
+import { noteFailure, type ProviderFailed, providerFailed } from './provider-flow.ts';
+
+/** Who came, by which provider. */
+export interface Arrival {
+  readonly provider: Provider;
+  readonly word: ProvenIdentity;
+  readonly credential: CredentialKind;
+  /** Uses up what was shown, in the transaction of the login. False if it was used before. */
+  readonly consume?: (unit: Unit) => Promise<boolean>;
+}
+
+export type SocialLoginResult = LoginStep | ProviderFailed | SignUpClosed | RateLimited;
+
+/**
+ * Logs somebody in whom a provider has named. Whose account at the provider is known here is that person, and every stage
+ * of the login still asks. For anybody else an account is made, if nothing is missing and no account has their address;
+ * else they are asked.
+ */
+export async function logInFromProvider(app: App, caller: Caller, arrival: Arrival): Promise<SocialLoginResult> {
+  const { provider } = arrival;
+  const account = { provider: provider.id, issuer: arrival.word.issuer, subject: arrival.word.subject };
+  const known = await connections.find(app.database, account);
+  const decision = await decide(app, arrival, known?.userId ?? null);
+  if (decision === 'refused') {
+    await noteFailure(app, caller, known?.userId ?? null);
+    return providerFailed('DENIED');
+  }
+  const identity = known ? readWord(app, arrival, {}) : await populate(app, arrival);
+  if (!known && app.config.signUp === 'open') {
+    const wait = await app.limiter.count({ limit: 'signUpPerAddress', key: addressKey(caller.client.ipAddress) });
+    if (wait !== null) return rateLimited(wait);
+  }
+  return transact(app, caller.client, async (unit): Promise<SocialLoginResult> => {
+    const result = await enter(app, caller, unit, { arrival, identity, linkTo: decision });
+    if (result.kind === 'ProviderFailed') unit.emit({ kind: 'LoginFailed', userId: null, method: 'PROVIDER' });
+    return result;
+  });
+}
+
+interface Entering {
+  readonly arrival: Arrival;
+  readonly identity: Identity;
+  /** Whose account the operator says it is; null if nothing was said. */
+  readonly linkTo: string | null;
+}
+
+async function enter(app: App, caller: Caller, unit: Unit, entering: Entering): Promise<SocialLoginResult> {
+  const { db, config } = unit;
+  const { arrival, identity, linkTo } = entering;
+  if (arrival.consume && !(await arrival.consume(unit))) return providerFailed('REJECTED');
+  const begin = (begun: Omit<BegunLogin, 'credential' | 'methods'>) =>
+    beginLogin(unit, loginContext(app, caller), {
+      credential: arrival.credential,
+      methods: [proofOf(unit, identity)],
+      ...begun,
+    });
+  const asSomebody = async (userId: string, sealedIdentity: string | null): Promise<SocialLoginResult> => {
+    const passwordChangedAt = await passwords.changedAt(db, userId);
+    return (
+      (await begin({ purpose: 'PROVIDER', userId, passwordChangedAt, sealedIdentity })) ?? providerFailed('DENIED')
+    );
+  };
+
+  const held = await lockHolder(unit, identity);
+  if (held === 'disabled') return providerFailed('DENIED');
+  if (held) {
+    await noteIdentity(unit, held.id, identity);
+    return asSomebody(held.userId, null);
+  }
+  const use = await addressUse(unit, identity);
+  const holder = use === 'link' && identity.email ? await emails.holderOf(db, identity.email) : null;
+  const owner = linkTo ?? (config.social.linking === 'verified' ? holder : null);
+  if (owner !== null) {
+    if (!(await users.lockEnabled(db, owner))) return providerFailed('DENIED');
+    return asSomebody(owner, sealIdentity(unit, identity));
+  }
+  if (use !== 'link' && config.signUp === 'closed') return { kind: 'SignUpClosed' };
+  if (use !== 'link' && config.social.autoSignUp && (await missingFrom(unit, identity)).length === 0) {
+    const { email, name } = identity;
+    const signedUp = await signUpFrom(unit, {
+      identity,
+      email,
+      name,
+      username: await freeUsername(app, unit, identity),
+    });
+    if (signedUp.kind !== 'taken') {
+      const step = await begin(signedUp.login);
+      if (!step) throw new Error('an account that was made a moment ago refused its first login');
+      return step;
+    }
+  }
+  // Nobody yet: the first stages ask for a proof, or for what is missing.
+  const step = await begin({
+    purpose: 'PROVIDER',
+    userId: null,
+    passwordChangedAt: null,
+    sealedIdentity: sealIdentity(unit, identity),
+  });
+  return step ?? providerFailed('DENIED');
+}
+
+/** What a login at a provider proves. */
+export function proofOf({ now }: Pick<Unit, 'now'>, { provider }: Pick<Identity, 'provider'>): AuthenticationMethod {
+  return { method: 'PROVIDER', at: now.toISOString(), provider };
+}
+
+/**
+ * Finds whose an identity is, and locks them; or locks the identity, if it is nobody's, so that of two logins at once one
+ * makes the account.
+ */
+async function lockHolder(
+  { db }: Unit,
+  identity: Identity,
+): Promise<{ readonly id: string; readonly userId: string } | 'disabled' | null> {
+  const seen = await connections.find(db, identity);
+  // The person first, as everywhere.
+  if (!seen) await connections.lock(db, identity);
+  const found = seen ?? (await connections.find(db, identity));
+  if (!found) return null;
+  if (!(await users.lockEnabled(db, found.userId))) return 'disabled';
+  const still = await connections.find(db, identity);
+  if (still?.userId === found.userId) return still;
+  await connections.lock(db, identity);
+  return null;
+}
+
+/** What somebody is to be signed up with. */
+export interface SocialSignUp {
+  readonly identity: Identity;
+  readonly email: EmailAddress | null;
+  readonly name: string | null;
+  readonly username: NewAccount['username'];
+}
+
+/** What a login is once its person has signed up; or, where that must not show, looks like. */
+type SignedUpLogin = Pick<
+  BegunLogin & { readonly sealedSignUp: string; readonly email: EmailAddress | null },
+  'purpose' | 'userId' | 'passwordChangedAt' | 'email' | 'sealedSignUp'
+> & { readonly sealedIdentity: null };
+
+/**
+ * Makes the account of somebody who came from a provider. Where the address has to be verified before a session, one that
+ * is taken goes the same way as for any sign-up: the same work, the same answer, and its holder is told.
+ */
+export async function signUpFrom(
+  unit: Unit,
+  person: SocialSignUp,
+): Promise<
+  { readonly kind: 'signed up'; readonly login: SignedUpLogin } | { readonly kind: 'taken'; readonly path: string }
+> {
+  // What the provider has seen would be taken from whoever has it.
+  if (isVerifiedBy(person.identity, person.email) && (await addressUse(unit, person.identity)) !== 'free')
+    return { kind: 'taken', path: 'email' };
+  const account: NewAccount = { ...person, id: randomUUID(), phone: null, password: null };
+  const made = await makeAccount(unit, account);
+  if (made.kind === 'made') announceSignUp(unit, account, made);
+  else {
+    const hidden =
+      made.path === 'email' &&
+      unit.config.emailVerification === 'MANDATORY' &&
+      !isVerifiedBy(person.identity, person.email);
+    if (!hidden) return { kind: 'taken', path: made.path };
+    if (made.holder) unit.emit({ kind: 'SignUpRepeated', userId: made.holder });
+  }
+  return {
+    kind: 'signed up',
+    login: {
+      purpose: 'SIGN_UP',
+      userId: made.kind === 'made' ? account.id : null,
+      passwordChangedAt: null,
+      email: person.email,
+      sealedSignUp: sealSignUp(unit, account),
+      sealedIdentity: null,
+    },
+  };
+}
+
+/** The user name that the provider knows somebody by, if it does for us and is nobody's. */
+async function freeUsername(app: App, { db }: Unit, { username }: Identity): Promise<NewAccount['username']> {
+  const parsed = usernamesAreOn(app) && username ? parseUsername(username) : null;
+  if (!parsed || typeof parsed === 'string') return null;
+  return (await users.hasUsername(db, parsed.key, users.NOBODY)) ? null : parsed;
+}
+
+/** Asks the operator's hook, if there is one. */
+export async function decide(
+  app: App,
+  { provider, word }: Pick<Arrival, 'provider' | 'word'>,
+  userId: string | null,
+  purpose: 'LOG_IN' | 'CONNECT' = 'LOG_IN',
+): Promise<string | null | 'refused'> {
+  const { preSocialLogin } = app.hooks;
+  if (!preSocialLogin) return null;
+  const [roles, email] = await Promise.all([
+    users.rolesOf(app.database, userId ?? users.NOBODY),
+    emails.primaryOf(app.database, userId ?? users.NOBODY),
+  ]);
+  const person = userId === null ? null : { userId, email, roles };
+  const decision = (await preSocialLogin({ purpose, person, ...wordForHooks(provider, word) })) ?? null;
+  if (decision === null) return null;
+  return 'refuse' in decision ? 'refused' : decision.userId;
+}
+
+async function populate(app: App, arrival: Arrival): Promise<Identity> {
+  const { provider, word } = arrival;
+  const populated = (await app.hooks.populateUser?.(wordForHooks(provider, word))) ?? {};
+  return readWord(app, arrival, populated);
+}
+
+function readWord(
+  { config }: App,
+  { provider, word }: Arrival,
+  { name, username }: { readonly name?: string | null | undefined; readonly username?: string | null | undefined },
+): Identity {
+  const tokens = config.social.storeTokens && word.tokens ? JSON.stringify(word.tokens) : null;
+  const ours = {
+    name: name === undefined ? word.name : name,
+    username: username === undefined ? word.username : username,
+  };
+  return readIdentity({ ...word, ...ours, provider: provider.id }, tokens);
+}
+
+function wordForHooks(
+  { id }: Provider,
+  { issuer, subject, email, emailVerified, name, username, claims, tokens }: ProvenIdentity,
+) {
+  const accessToken = tokens?.accessToken ?? null;
+  return { provider: id, issuer, subject, email, emailVerified, name, username, claims, accessToken };
+}
