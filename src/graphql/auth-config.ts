@@ -1,6 +1,7 @@
 import { type AuthConfig, authConfig } from '../flows/auth-config.ts';
 import { builder } from './builder.ts';
 import { MfaFactorType } from './factors.ts';
+import { ProviderType } from './providers.ts';
 
 const LoginIdentifierKind = builder.enumType('LoginIdentifierKind', {
   values: ['EMAIL', 'USERNAME', 'PHONE'] as const,
@@ -25,6 +26,11 @@ const AuthConfigType = builder.objectRef<AuthConfig>('AuthConfig').implement({
       type: [MfaFactorType],
       description: 'What may be set up.',
       resolve: ({ mfaFactors }) => [...mfaFactors],
+    }),
+    providers: t.field({
+      type: [ProviderType],
+      description: 'Where people may log in from.',
+      resolve: ({ providers }) => [...providers],
     }),
     passwordMinLength: t.exposeInt('passwordMinLength', { description: 'In code points.' }),
   }),

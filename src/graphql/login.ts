@@ -3,6 +3,8 @@ import type { LoginPrompt } from '../login/stages/index.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
 import { MfaFactorType } from './factors.ts';
+import { ReauthenticationMethodType } from './outcomes.ts';
+import { ProviderType } from './providers.ts';
 import { resultUnion } from './result-union.ts';
 import { SessionType } from './session.ts';
 import { UserType } from './user.ts';
@@ -138,8 +140,43 @@ const PasskeyRequiredType = builder.objectRef<PromptOf<'PasskeyRequired'>>('Pass
   interfaces: [PendingLogin],
 });
 
+const ProviderSignUpRequiredType = builder
+  .objectRef<PromptOf<'ProviderSignUpRequired'>>('ProviderSignUpRequired')
+  .implement({
+    description: 'The provider did not say enough to make an account; completeProviderSignUp answers.',
+    interfaces: [PendingLogin],
+    fields: (t) => ({
+      provider: t.field({ type: ProviderType, resolve: ({ provider }) => provider }),
+      email: t.exposeString('email', {
+        nullable: true,
+        description: 'What the account would be made with; null if it has to be told.',
+      }),
+      name: t.exposeString('name', { nullable: true }),
+      missing: t.stringList({
+        description: 'The fields of the input without which no account can be made. None: it is only to be agreed to.',
+        resolve: ({ missing }) => [...missing],
+      }),
+    }),
+  });
+
+const AccountLinkRequiredType = builder.objectRef<PromptOf<'AccountLinkRequired'>>('AccountLinkRequired').implement({
+  description: 'An account with this address exists; who signs in must show that it is theirs. linkAccount answers.',
+  interfaces: [PendingLogin],
+  fields: (t) => ({
+    provider: t.field({ type: ProviderType, resolve: ({ provider }) => provider }),
+    email: t.exposeString('email'),
+    methods: t.field({
+      type: [ReauthenticationMethodType],
+      description: 'PASSWORD, or EMAIL_CODE, which resendCode mails for this loginToken.',
+      resolve: ({ methods }) => [...methods],
+    }),
+  }),
+});
+
 /** What a login may stop at: one type for each prompt of the pipeline. */
 export const loginPrompts = {
+  AccountLinkRequired: AccountLinkRequiredType,
+  ProviderSignUpRequired: ProviderSignUpRequiredType,
   LoginCodeRequired: LoginCodeRequiredType,
   EmailVerificationRequired: EmailVerificationRequiredType,
   PhoneVerificationRequired: PhoneVerificationRequiredType,

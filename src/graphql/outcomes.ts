@@ -13,6 +13,7 @@ import type {
   PasswordRejected,
   RateLimited,
   ReauthenticationRequired,
+  SignUpClosed,
   Unauthenticated,
 } from '../flows/shared/outcomes.ts';
 import type { LoginExpired } from '../login/pipeline.ts';
@@ -45,6 +46,8 @@ export const LoginExpiredType = builder.objectRef<LoginExpired>('LoginExpired').
   description: 'This login was never begun, is over, or took too long or too many tries. Begin again.',
   interfaces: [Problem],
 });
+
+export const SignUpClosedType = builder.objectRef<SignUpClosed>('SignUpClosed').implement({ interfaces: [Problem] });
 
 export const PasswordRejection = builder.enumType('PasswordRejection', {
   values: {

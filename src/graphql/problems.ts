@@ -21,6 +21,9 @@ const MESSAGES = {
   MfaKept: 'Your account must have a second factor, and this is the last one.',
   EnrollmentRefused: 'This cannot be set up here.',
   PasskeyRejected: 'This passkey could not be added.',
+  ProviderNotFound: 'There is no such provider here.',
+  ProviderFailed: 'The login at the provider did not work. Please begin again.',
+  ConnectionTaken: 'This belongs to another account.',
   LastLoginMethod: 'Without this there would be no way to log in any more.',
 } as const;
 

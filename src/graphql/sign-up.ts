@@ -1,8 +1,7 @@
-import { type SignUpClosed, type SignUpResult, signUp } from '../flows/sign-up.ts';
+import { type SignUpResult, signUp } from '../flows/sign-up.ts';
 import { builder } from './builder.ts';
 import { deliver, loginSteps } from './login.ts';
-import { InvalidInputType, PasswordRejectedType, RateLimitedType } from './outcomes.ts';
-import { Problem } from './problems.ts';
+import { InvalidInputType, PasswordRejectedType, RateLimitedType, SignUpClosedType } from './outcomes.ts';
 import { resultUnion } from './result-union.ts';
 import { CredentialKind } from './session.ts';
 
@@ -16,8 +15,6 @@ const SignUpInput = builder.inputType('SignUpInput', {
     credential: t.field({ type: CredentialKind, required: true, defaultValue: 'SESSION_TOKEN' }),
   }),
 });
-
-const SignUpClosedType = builder.objectRef<SignUpClosed>('SignUpClosed').implement({ interfaces: [Problem] });
 
 const SignUpResultType = resultUnion<SignUpResult>()('SignUpResult', {
   ...loginSteps,

@@ -3,9 +3,9 @@ import type { App } from '../app.ts';
 import { authenticate } from '../flows/authenticate.ts';
 import type { Answer } from '../graphql/context.ts';
 import { createGraphQLServer } from '../graphql/server.ts';
-import { clientAddress } from '../lib/client-address.ts';
 import { acceptedMediaType } from './accept.ts';
 import { readJson } from './body.ts';
+import { clientOf } from './client.ts';
 import { type CookieFormat, cookieFormat } from './cookie.ts';
 import { cookieValue, presentedCredential, TOO_MANY_CREDENTIALS } from './credentials.ts';
 import { corsHeaders, isAllowedOrigin, PREFLIGHT_HEADERS } from './origin.ts';
@@ -22,9 +22,6 @@ export type GraphQLHandler = (
   requestId: string,
   head: Head,
 ) => Promise<void>;
-
-/** A user agent is shown to people and kept with the session: what is longer is cut. */
-const MAX_USER_AGENT = 256;
 
 /**
  * GraphQL over HTTP: refuses what a browser could be tricked into sending, finds out who asks, and hands the rest to
@@ -63,10 +60,7 @@ export function createGraphQLHandler(app: App): GraphQLHandler {
     const credential = presentedCredential(request, cookies.session.name);
     if (credential === TOO_MANY_CREDENTIALS) return refuse(400, 'The request carries more than one credential.');
     const viewer = await authenticate(app, credential);
-    const client = {
-      ipAddress: clientAddress(request.socket.remoteAddress ?? '', forwardedFor(request), config.trustedProxies),
-      userAgent: headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null,
-    };
+    const client = clientOf(request, config.trustedProxies);
     const answer = answerOf(head, cookies, credential?.from === 'cookie');
     const trustedDeviceToken = cookieValue(request, cookies.device.name);
     const context = { app, requestId, caller: { viewer, client, trustedDeviceToken }, answer };
@@ -101,9 +95,4 @@ function answerOf(head: Head, { session: cookie, device }: Cookies, cameWithCook
 // Anything else a browser sends without asking first (form, multipart, text) must not run.
 function isJson(contentType: string | undefined): boolean {
   return /^application\/json *(?:; *charset="?utf-8"? *)?$/i.test(contentType ?? '');
-}
-
-function forwardedFor({ headers }: IncomingMessage): string | undefined {
-  const header = headers['x-forwarded-for'];
-  return Array.isArray(header) ? header.join(',') : header;
 }

@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import type { App } from '../app.ts';
 import { outboxRoutes } from './outbox.ts';
 import { linkPages } from './pages.ts';
+import { providerRoutes } from './providers.ts';
 import type { Lifecycle } from './server.ts';
 
 /** Verifiers may keep the keys for so long; a new key stands here for twice that before it signs. */
@@ -35,13 +36,17 @@ export function createRoutes(app: App, lifecycle: Lifecycle): Hono {
     ),
   );
 
+  routes.route('/', providerRoutes(app));
   if (app.outbox) routes.route('/', outboxRoutes(app.outbox, app.config.publicUrl));
   // The links of mails lead to the frontend; without one they lead here.
   if (app.config.frontendUrl === app.config.publicUrl) routes.route('/', linkPages(app.config.mail));
 
   // Another method on a path that is known; HEAD is answered above, as GET without its body.
-  for (const { path } of [...routes.routes]) {
-    routes.all(path, (context) => context.text('405 Method Not Allowed', 405, { Allow: 'GET, HEAD' }));
+  const known = [...routes.routes];
+  for (const path of new Set(known.map((route) => route.path))) {
+    const posts = known.some((route) => route.path === path && route.method === 'POST');
+    const Allow = posts ? 'GET, HEAD, POST' : 'GET, HEAD';
+    routes.all(path, (context) => context.text('405 Method Not Allowed', 405, { Allow }));
   }
   return routes;
 }

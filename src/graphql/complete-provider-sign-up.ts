@@ -1,0 +1,33 @@
+import { type CompleteProviderSignUpResult, completeProviderSignUp } from '../flows/complete-provider-sign-up.ts';
+import { builder } from './builder.ts';
+import { deliver, loginSteps } from './login.ts';
+import { InvalidInputType, LoginExpiredType, RateLimitedType, SignUpClosedType } from './outcomes.ts';
+import { resultUnion } from './result-union.ts';
+
+const CompleteProviderSignUpInput = builder.inputType('CompleteProviderSignUpInput', {
+  description: 'What is left out stays as the provider said it.',
+  fields: (t) => ({
+    loginToken: t.string({ required: true }),
+    email: t.string(),
+    username: t.string(),
+    name: t.string(),
+  }),
+});
+
+const CompleteProviderSignUpResultType = resultUnion<CompleteProviderSignUpResult>()('CompleteProviderSignUpResult', {
+  ...loginSteps,
+  LoginExpired: LoginExpiredType,
+  InvalidInput: InvalidInputType,
+  SignUpClosed: SignUpClosedType,
+  RateLimited: RateLimitedType,
+});
+
+builder.mutationField('completeProviderSignUp', (t) =>
+  t.field({
+    type: CompleteProviderSignUpResultType,
+    description: 'Answers ProviderSignUpRequired.',
+    args: { input: t.arg({ type: CompleteProviderSignUpInput, required: true }) },
+    resolve: async (_root, { input }, context) =>
+      deliver(context, await completeProviderSignUp(context.app, context.caller, input)),
+  }),
+);
