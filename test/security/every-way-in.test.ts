@@ -12,7 +12,8 @@ import {
   totpCode,
   VERIFY_MFA,
 } from '../support/factors.ts';
-import { type Gateway, startGateway } from '../support/gateway.ts';
+import type { Gateway } from '../support/gateway.ts';
+import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.ts';
 import { askForReset, marked, newPassword, nextCode, REPLACE_PASSWORD, RESET_PASSWORD } from '../support/passwords.ts';
 import {
   CONTINUE_LOGIN,
@@ -22,21 +23,31 @@ import {
   newPerson,
   type Person,
   REQUEST_LOGIN_CODE,
+  RESEND_CODE,
   SIGN_UP,
   VERIFY_EMAIL,
   VERIFY_PHONE,
 } from '../support/people.ts';
+import {
+  COMPLETE_PROVIDER_SIGN_UP,
+  enterFrom,
+  LINK_ACCOUNT,
+  LOG_IN_WITH_PROVIDER_TOKEN,
+  newAccount,
+  startSocialGateway,
+} from '../support/social.ts';
 
 // Whichever way somebody comes in, they have shown the factor that they have, or set up the one that they must have
 // (M14; ASVS 6.3.4). The ways are those of the schema: a new one fails here until it is tried.
 
 let gateway: Gateway;
+let provider: HostileProvider;
 /** Whether everybody must have a second factor. */
 let enforced = false;
 beforeAll(async () => {
-  gateway = await startGateway({
+  provider = await startHostileProvider();
+  gateway = await startSocialGateway(provider, {
     env: {
-      POSTERN_EMAIL_VERIFICATION: 'mandatory',
       POSTERN_LOGIN_IDENTIFIERS: 'email,phone',
       POSTERN_LOG_IN_AFTER_PASSWORD_RESET: 'on',
       POSTERN_RATE_LIMITS: 'off',
@@ -45,7 +56,10 @@ beforeAll(async () => {
     hooks: { requiresMfa: () => enforced },
   });
 });
-afterAll(() => gateway.stop());
+afterAll(async () => {
+  await gateway.stop();
+  await provider.close();
+});
 
 type Situation = 'no factor' | 'TOTP' | 'a passkey' | 'none, but enforced';
 const SITUATIONS: readonly Situation[] = ['no factor', 'TOTP', 'a passkey', 'none, but enforced'];
@@ -144,6 +158,33 @@ const WAYS: Readonly<Record<string, Way>> = {
     const response = passkey.get(result.options, { userVerified: false });
     return client.send(LOG_IN_WITH_PASSKEY, { input: { loginToken: result.loginToken, response } });
   },
+  async completeProviderLogin({ userId }, client) {
+    return enterFrom(gateway, provider, await connected(userId), client);
+  },
+  async logInWithProviderToken({ userId }, client) {
+    provider.person = await connected(userId);
+    const idToken = await provider.mint({ nonce: 'n' });
+    return client.send(LOG_IN_WITH_PROVIDER_TOKEN, { input: { provider: 'acme', idToken, nonce: 'n' } });
+  },
+  async completeProviderSignUp(_who, client) {
+    // Whoever signs up has no factor yet.
+    const { result } = await enterFrom(gateway, provider, newAccount({ email: undefined }), client);
+    const { email } = newPerson();
+    await client.send(COMPLETE_PROVIDER_SIGN_UP, { input: { loginToken: result.loginToken, email } });
+    const { code } = await nextCode(gateway, email);
+    return client.send(VERIFY_EMAIL, { input: { proof: { code: { handle: result.loginToken, code } } } });
+  },
+  async linkAccount({ person }, client) {
+    const { result } = await enterFrom(gateway, provider, newAccount({ email: person.email }), client);
+    const input = { loginToken: result.loginToken, proof: { password: person.password } };
+    return client.send(LINK_ACCOUNT, { input });
+  },
+  async 'linkAccount, by a mailed code'({ person }, client) {
+    const { result } = await enterFrom(gateway, provider, newAccount({ email: person.email }), client);
+    await client.send(RESEND_CODE, { input: { handle: result.loginToken } });
+    const { code } = await nextCode(gateway, person.email);
+    return client.send(LINK_ACCOUNT, { input: { loginToken: result.loginToken, proof: { emailCode: code } } });
+  },
   async verifyMfa({ person, secret, passkey }, client) {
     if (!secret && !passkey) return null;
     const { result } = await client.send(LOG_IN, { input: person });
@@ -153,6 +194,17 @@ const WAYS: Readonly<Record<string, Way>> = {
     return client.send(CONTINUE_LOGIN, { input: { loginToken: result.loginToken } });
   },
 };
+
+/** An account at the provider that is this person's. */
+async function connected(userId: string): Promise<HostileProvider['person']> {
+  const account = newAccount();
+  await gateway.sql(
+    `INSERT INTO social_connections (id, user_id, provider, issuer, subject, display_name, created_at)
+     VALUES (gen_random_uuid(), $1, 'acme', $2, $3, 'Grace', now())`,
+    [userId, provider.issuer, account.sub],
+  );
+  return account;
+}
 
 const nameOf = (way: string) => way.split(',')[0] ?? '';
 
@@ -173,7 +225,7 @@ describe.each(Object.entries(WAYS))('%s', (way, take) => {
     const answer = await take(who, gateway.client());
     enforced = false;
     if (!answer) return;
-    const isNew = nameOf(way) === 'signUp';
+    const isNew = nameOf(way) === 'signUp' || nameOf(way) === 'completeProviderSignUp';
     const expected = {
       'no factor': 'LoggedIn',
       TOTP: isNew ? 'LoggedIn' : 'MfaRequired',

@@ -22,7 +22,8 @@ import {
   totpCode,
   VERIFY_MFA,
 } from '../support/factors.ts';
-import { type Gateway, startGateway } from '../support/gateway.ts';
+import type { Gateway } from '../support/gateway.ts';
+import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.ts';
 import { CHANGE_PASSWORD, REAUTHENTICATE, REQUEST_RESET, RESET_PASSWORD } from '../support/passwords.ts';
 import {
   CHANGE_PENDING_EMAIL,
@@ -42,13 +43,30 @@ import {
   VERIFY_EMAIL,
 } from '../support/people.ts';
 
+import {
+  beginConnection,
+  COMPLETE_PROVIDER_CONNECTION,
+  COMPLETE_PROVIDER_SIGN_UP,
+  codeOf,
+  connectionsOf,
+  DISCONNECT_PROVIDER,
+  enterFrom,
+  goAndReturn,
+  LINK_ACCOUNT,
+  LOG_IN_WITH_PROVIDER_TOKEN,
+  newAccount,
+  startSocialGateway,
+} from '../support/social.ts';
+
 /** More than the planner would rather read whole than look up. */
 const ROWS = 20_000;
 
 let gateway: Gateway;
+let provider: HostileProvider;
 beforeAll(async () => {
-  gateway = await startGateway({
-    env: { POSTERN_EMAIL_VERIFICATION: 'mandatory', POSTERN_LOGIN_IDENTIFIERS: 'email,username,phone' },
+  provider = await startHostileProvider();
+  gateway = await startSocialGateway(provider, {
+    env: { POSTERN_LOGIN_IDENTIFIERS: 'email,username,phone' },
     sms: true,
   });
   await gateway.sql(`INSERT INTO users (id, created_at, username, username_key)
@@ -77,10 +95,21 @@ beforeAll(async () => {
     SELECT gen_random_uuid(), id, sha256(id::text::bytea), '\\x00', now(), now() + interval '1 day' FROM users`);
   await gateway.sql(`INSERT INTO ceremonies (id, handle_hash, purpose, user_id, sealed_state, created_at, expires_at)
     SELECT gen_random_uuid(), sha256(id::text::bytea), 'ENROLL_TOTP', id, '', now(), now() + interval '1 day' FROM users`);
+  await gateway.sql(`INSERT INTO social_connections (id, user_id, provider, issuer, subject, display_name, created_at)
+    SELECT gen_random_uuid(), id, 'acme', '${provider.issuer}', id::text, username, now() FROM users`);
+  await gateway.sql(`INSERT INTO provider_flows (id, purpose, provider, flow_token_hash, state_hash, redirect_url,
+      sealed_secrets, created_at, expires_at)
+    SELECT gen_random_uuid(), 'LOG_IN', 'acme', sha256(('f' || id)::bytea), sha256(('s' || id)::bytea), '', '', now(),
+      now() + interval '1 day' FROM users`);
+  await gateway.sql(`INSERT INTO used_id_tokens (digest, expires_at)
+    SELECT sha256(id::text::bytea), now() + interval '1 day' FROM users`);
   await gateway.sql(`INSERT INTO events (at, kind, user_id, data) SELECT now(), 'LoggedIn', id, '{}' FROM users`);
   await gateway.sql('ANALYZE');
 });
-afterAll(() => gateway.stop());
+afterAll(async () => {
+  await gateway.stop();
+  await provider.close();
+});
 
 test('nothing that anybody can ask for reads a whole table (else its time grows with them, and tells who was found)', {
   timeout: 60_000,
@@ -145,6 +174,22 @@ test('nothing that anybody can ask for reads a whole table (else its time grows 
   await again.client.send(GENERATE_RECOVERY_CODES);
   await again.client.send(FORGET_TRUSTED_DEVICES);
   await again.client.send(REMOVE_AUTHENTICATOR, { input: { id } });
+  for (const account of [newAccount(), newAccount({ email: undefined }), newAccount({ email: person.email })])
+    await enterFrom(gateway, provider, account);
+  const linking = await enterFrom(gateway, provider, newAccount({ email: person.email }), client);
+  const proofs = [{ password: 'none of these' }, { emailCode: 'BBBB-BBBB' }];
+  await send(RESEND_CODE, { handle: linking.result.loginToken });
+  for (const link of proofs) await send(LINK_ACCOUNT, { loginToken: linking.result.loginToken, proof: link });
+  const unknownAccount = await enterFrom(gateway, provider, newAccount({ email: undefined }), client);
+  await send(COMPLETE_PROVIDER_SIGN_UP, { loginToken: unknownAccount.result.loginToken, email: newPerson().email });
+  provider.person = newAccount();
+  const idToken = await provider.mint({ nonce: 'n' });
+  await send(LOG_IN_WITH_PROVIDER_TOKEN, { provider: 'acme', idToken, nonce: 'n' });
+  const connection = await beginConnection(again.client, 'acme');
+  const code = codeOf(await goAndReturn(gateway, provider, connection));
+  await again.client.send(COMPLETE_PROVIDER_CONNECTION, { input: { flowToken: connection.flowToken, code } });
+  const [connected] = await connectionsOf(again.client);
+  await again.client.send(DISCONNECT_PROVIDER, { input: { id: connected?.id } });
   const { result: left } = await again.client.send(DELETE_ACCOUNT);
   expect(left.__typename).toBe('AccountDeleted');
 

@@ -66,13 +66,14 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
 async function open(database: TestDatabase, options: GatewayOptions, clock: TestClock, owner = true): Promise<Gateway> {
   const { env = {}, clock: chosen = clock, sms = false, hooks, ...parts } = options;
   const server: HttpServer = await listen('127.0.0.1', 0);
-  const config = loadConfig({
+  const environment = {
     ...TEST_SETTINGS,
     ...(env.POSTERN_PUBLIC_URL || env.POSTERN_FRONTEND_URL ? {} : OWN_PASSKEYS),
     ...env,
     DATABASE_URL: database.url,
     PORT: String(server.port),
-  });
+  };
+  const config = loadConfig(environment, parts);
   const logs: string[] = [];
   const log = createLogger(config.logLevel, { write: (line) => logs.push(line) });
   const now = chosen === 'real' ? Object.assign(() => new Date(), { advance: () => undefined }) : chosen;
@@ -90,6 +91,7 @@ async function open(database: TestDatabase, options: GatewayOptions, clock: Test
   server.serve(app);
   const url = `http://127.0.0.1:${server.port}`;
   const others: Gateway[] = [];
+  let stopped = false;
 
   return {
     url,
@@ -109,6 +111,9 @@ async function open(database: TestDatabase, options: GatewayOptions, clock: Test
       return other;
     },
     async stop() {
+      // One beside it may be stopped before it.
+      if (stopped) return;
+      stopped = true;
       for (const other of others) await other.stop();
       await server.drain();
       await app.close();

@@ -35,6 +35,8 @@ const LOGIN_STEP = `
   ... on PasswordChangeRequired { reason }
   ... on MfaRequired { factors passkeyOptions canTrustDevice }
   ... on MfaEnrollmentRequired { factors }
+  ... on AccountLinkRequired { provider { id name } account: email proofs: methods }
+  ... on ProviderSignUpRequired { provider { id name } suggested: email name missing }
   ... on InvalidInput { issues { path code message } }
   ... on PasswordRejected { reasons }
   ... on RateLimited { retryAfter }
