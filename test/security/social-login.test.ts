@@ -9,7 +9,18 @@ import {
   startHostileProvider,
   type Trouble,
 } from '../support/hostile-provider.ts';
-import { hold, logIn, newPerson, SIGN_UP, signUp, VERIFY_EMAIL } from '../support/people.ts';
+import { CHANGE_PASSWORD } from '../support/passwords.ts';
+import {
+  hold,
+  LOG_IN_WITH_CODE,
+  logIn,
+  newPerson,
+  REQUEST_LOGIN_CODE,
+  RESEND_CODE,
+  SIGN_UP,
+  signUp,
+  VERIFY_EMAIL,
+} from '../support/people.ts';
 import {
   APP,
   BEGIN_PROVIDER_LOGIN,
@@ -26,6 +37,7 @@ import {
   enterFrom,
   entryOf,
   goAndReturn,
+  LINK_ACCOUNT,
   LOG_IN_WITH_PROVIDER_TOKEN,
   newAccount,
   REDIRECT_URL,
@@ -466,6 +478,38 @@ describe('O08: an address makes no link', () => {
     const { result } = await optional.client().send(VERIFY_EMAIL, { input: { proof: { token } } });
     expect(result.__typename).toBe('InvalidToken');
     await optional.stop();
+  });
+});
+
+describe('R14: what was set up before the owner of an address came', () => {
+  // Defence: startOver takes the connections; setPassword voids what is on its way to link an account.
+  test('goes with the proof of the mailbox, the account at the provider too', async () => {
+    const squatter = newAccount({ email_verified: false });
+    await enterFrom(gateway, acme, squatter);
+    await gateway.mails.rest(squatter.email);
+    const victim = gateway.client();
+    const { result } = await victim.send(REQUEST_LOGIN_CODE, { input: { email: squatter.email } });
+    const { code } = await gateway.mails.next(squatter.email);
+    const proof = { code: { handle: result.loginToken, code } };
+    const held = hold(victim, await victim.send(LOG_IN_WITH_CODE, { input: { proof } }));
+    expect(await connectionsOf(held.client)).toEqual([]);
+    const again = await enterFrom(gateway, acme, squatter);
+    expect(again.result.__typename).toBe('EmailVerificationRequired');
+    const told = (await gateway.mails.rest(squatter.email)).map(({ subject }) => subject);
+    expect(told.join()).toContain('already have an account');
+  });
+
+  test('a code that was mailed to link an account does not outlive its password', async () => {
+    const { person, client: own } = await signUpVerified();
+    const client = gateway.client();
+    const { result: asked } = await enterFrom(gateway, acme, newAccount({ email: person.email }), client);
+    await client.send(RESEND_CODE, { input: { handle: asked.loginToken } });
+    const { code } = await gateway.mails.next(person.email);
+    const passwords = { currentPassword: person.password, newPassword: 'a password of the owner alone' };
+    const changed = await own.send(CHANGE_PASSWORD, { input: passwords });
+    expect(changed.result.__typename).toBe('PasswordChanged');
+    const input = { loginToken: asked.loginToken, proof: { emailCode: code } };
+    expect((await client.send(LINK_ACCOUNT, { input })).result.__typename).toBe('LoginExpired');
   });
 });
 
