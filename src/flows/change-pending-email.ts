@@ -59,12 +59,15 @@ async function giveAddress(unit: Unit, login: StoredLogin, email: EmailAddress):
   const from = await emails.primaryOf(db, known);
   const sealed = login.sealedSignUp === null ? null : openSignUp(unit, login.sealedSignUp);
   const id = randomUUID();
-  const made = sealed && (await makeAccount(unit, { ...sealed, id, email }, { keep: login.userId === null }));
+  // What is typed here is verified here, also if the provider that somebody came from has seen it.
+  const identity = sealed?.identity ? { ...sealed.identity, emailVerified: false } : null;
+  const account = sealed && { ...sealed, id, email, identity };
+  const made = account && (await makeAccount(unit, account, { keep: login.userId === null }));
   // Back to the one that the account has had all along, there is nothing to correct.
   const corrected = (await emails.correct(db, known, from ?? email, email)) || from === email;
-  const isNew = sealed !== null && login.userId === null && made?.kind === 'made';
+  const isNew = account !== null && login.userId === null && made?.kind === 'made';
   const owner = isNew ? id : corrected ? login.userId : null;
-  if (isNew) announceSignUp(unit, { ...sealed, id, email }, made);
+  if (isNew) announceSignUp(unit, account, made);
   else if (owner) emit({ kind: 'PendingEmailChanged', userId: owner });
   else if (made?.kind === 'taken' && made.holder) emit({ kind: 'SignUpRepeated', userId: made.holder });
   await pendingLogins.setEmail(db, login.id, {

@@ -9,7 +9,7 @@ import {
   UPDATE_PROFILE,
 } from '../support/account.ts';
 import { FACTOR_MOVES } from '../support/factor-moves.ts';
-import { startGateway } from '../support/gateway.ts';
+import { startHostileProvider } from '../support/hostile-provider.ts';
 import {
   BEGIN_REAUTHENTICATION,
   CHANGE_PASSWORD,
@@ -42,6 +42,8 @@ import {
   passwordOf,
   pickFrom,
 } from '../support/play.ts';
+import { startSocialGateway } from '../support/social.ts';
+import { SOCIAL_MOVES } from '../support/social-moves.ts';
 
 const PENDING_LOGIN = `query Pending($loginToken: String!) { pendingLogin(loginToken: $loginToken) {
   __typename ... on PendingLogin { loginToken }
@@ -63,10 +65,11 @@ function proofFor(play: Play, client: ModelClient, choice: Choice, purposes: rea
 }
 
 const VERIFYING: readonly Purpose[] = ['VERIFY_EMAIL', 'CONFIRM_EMAIL'];
-const ANY: readonly Purpose[] = [...VERIFYING, 'LOGIN_CODE', 'RESET_PASSWORD', 'REAUTHENTICATE'];
+const ANY: readonly Purpose[] = [...VERIFYING, 'LOGIN_CODE', 'RESET_PASSWORD', 'REAUTHENTICATE', 'LINK_ACCOUNT'];
 
 const MOVES: Readonly<Record<string, Move>> = {
   ...FACTOR_MOVES,
+  ...SOCIAL_MOVES,
   async signUp(play, choice) {
     const client = clientOf(play, choice);
     const [email, password] = [addressOf(play, client, choice.which), passwordOf(client, choice.other)];
@@ -238,6 +241,7 @@ const MOVES: Readonly<Record<string, Move>> = {
     const likely = { ...choice, which: 0, other: 1, pick: 0 };
     const step = open && asks === null ? STEPS[model.standsAt(open.handle)?.stage ?? 'ready'] : undefined;
     if (step) return MOVES[step]?.(play, { ...likely, other: choice.other });
+    if (open && asks === 'LINK_ACCOUNT') return MOVES.linkAccount?.(play, { ...likely, other: choice.other });
     const letter = open && model.codeOf(open.handle);
     const readable = letter && model.reads(client, letter.to);
     if (readable) return MOVES[asks === 'LOGIN_CODE' ? 'logInWithCode' : 'verifyEmail']?.(play, likely);
@@ -327,6 +331,7 @@ class Command implements fc.AsyncCommand<Play, Play> {
 
 /** What takes a login on that waits for no code. */
 const STEPS: Readonly<Record<string, string>> = {
+  signUpWithProvider: 'completeProviderSignUp',
   secondFactor: 'verifyMfa',
   replacePassword: 'replacePassword',
   enrollFactor: 'setUpFactor',
@@ -349,6 +354,8 @@ const FOR_THE_SIGNED_IN: ReadonlySet<string> = new Set([
   'updateProfile',
   'deleteAccount',
   'logOut',
+  'connectProvider',
+  'disconnectProvider',
 ]);
 /** Some moves are made more often, or few runs would come far. */
 const OFTEN = [
@@ -365,6 +372,8 @@ const OFTEN = [
   'verifyMfa',
   'logInByPasskey',
   'reauthenticateByFactor',
+  'logInWithProvider',
+  'logInWithProvider',
 ];
 const choices = fc.record({
   what: fc.constantFrom(...Object.keys(MOVES), ...OFTEN),
@@ -389,7 +398,8 @@ describe('whatever two people do in whatever order, each call does what a small 
     test(`${name} (without any one check of the pipeline, some sequence opens or changes something)`, {
       timeout: 60_000 + RUNS * 5_000,
     }, async () => {
-      const gateway = await startGateway({
+      const provider = await startHostileProvider();
+      const gateway = await startSocialGateway(provider, {
         env: {
           POSTERN_RATE_LIMITS: 'off',
           POSTERN_EMAIL_VERIFICATION: settings.mandatory ? 'mandatory' : 'optional',
@@ -409,7 +419,7 @@ describe('whatever two people do in whatever order, each call does what a small 
             // Whatever became of the run before.
             await gateway.mails.rest('');
             for (const table of ['users', 'pending_logins', 'challenges']) await gateway.sql(`DELETE FROM ${table}`);
-            const play = new Play(gateway, settings, run);
+            const play = new Play(gateway, provider, settings, run);
             await fc.asyncModelRun(() => ({ model: play, real: play }), commands);
             for (const [what, count] of play.model.outcomes) coverage.set(what, (coverage.get(what) ?? 0) + count);
           },
@@ -423,6 +433,7 @@ describe('whatever two people do in whatever order, each call does what a small 
       // A run in which nobody ever gets in shows nothing.
       expect(coverage.get('LoggedIn') ?? 0).toBeGreaterThan(0);
       await gateway.stop();
+      await provider.close();
     });
   }
 });

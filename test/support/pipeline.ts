@@ -12,9 +12,22 @@ export interface PipelineSettings {
   readonly enforced: boolean;
 }
 
-export type Purpose = 'VERIFY_EMAIL' | 'CONFIRM_EMAIL' | 'LOGIN_CODE' | 'RESET_PASSWORD' | 'REAUTHENTICATE';
-type Stage = 'loginCode' | 'verifyEmail' | 'secondFactor' | 'replacePassword' | 'enrollFactor';
-type Method = 'PASSWORD' | 'CODE' | 'LINK' | 'PASSWORD_RESET' | 'PASSKEY';
+export type Purpose =
+  | 'VERIFY_EMAIL'
+  | 'CONFIRM_EMAIL'
+  | 'LOGIN_CODE'
+  | 'RESET_PASSWORD'
+  | 'REAUTHENTICATE'
+  | 'LINK_ACCOUNT';
+type Stage =
+  | 'linkAccount'
+  | 'signUpWithProvider'
+  | 'loginCode'
+  | 'verifyEmail'
+  | 'secondFactor'
+  | 'replacePassword'
+  | 'enrollFactor';
+type Method = 'PASSWORD' | 'CODE' | 'LINK' | 'PASSWORD_RESET' | 'PASSKEY' | 'PROVIDER';
 export type CeremonyPurpose = 'ENROLL_TOTP' | 'ENROLL_PASSKEY' | 'REAUTHENTICATE' | 'LOG_IN';
 
 interface Account {
@@ -26,12 +39,23 @@ interface Account {
   marked: boolean;
   gone: boolean;
   factors: HeldFactors;
+  /** The subjects of the accounts at the provider that are theirs. */
+  connections: Set<string>;
+}
+
+/** An account at the provider, of one of the two. */
+export interface Identity {
+  readonly subject: string;
+  readonly person: string;
+  readonly email: string | null;
+  /** Whether the provider has seen the mailbox. */
+  readonly verified: boolean;
 }
 
 interface Login {
   token: string;
   readonly person: string;
-  readonly purpose: 'SIGN_UP' | 'PASSWORD' | 'CODE' | 'PASSWORD_RESET' | 'PASSKEY';
+  purpose: 'SIGN_UP' | 'PASSWORD' | 'CODE' | 'PASSWORD_RESET' | 'PASSKEY' | 'PROVIDER';
   account: Account | null;
   email: string | null;
   readonly methods: Method[];
@@ -40,6 +64,10 @@ interface Login {
   readonly ends: number;
   over: boolean;
   readonly password: string | null;
+  /** Joins whose login it turns out to be, with the session. */
+  identity: Identity | null;
+  /** What an account is made from, beside or in the place of a password. */
+  madeFrom: Identity | null;
   /** When something was last shown, and when a second factor was. */
   provenAt: number;
   mfaAt: number | null;
@@ -122,8 +150,11 @@ const LINKS: Readonly<Record<Purpose, number>> = {
   LOGIN_CODE: 10 * MINUTE,
   RESET_PASSWORD: 30 * MINUTE,
   REAUTHENTICATE: 0,
+  LINK_ACCOUNT: 0,
 };
 const AWAITED: Readonly<Record<Stage, Purpose | null>> = {
+  linkAccount: 'LINK_ACCOUNT',
+  signUpWithProvider: null,
   loginCode: 'LOGIN_CODE',
   verifyEmail: 'VERIFY_EMAIL',
   secondFactor: null,
@@ -131,6 +162,8 @@ const AWAITED: Readonly<Record<Stage, Purpose | null>> = {
   enrollFactor: null,
 };
 const PROMPTS: Readonly<Record<Stage, string>> = {
+  linkAccount: 'AccountLinkRequired',
+  signUpWithProvider: 'ProviderSignUpRequired',
   loginCode: 'LoginCodeRequired',
   verifyEmail: 'EmailVerificationRequired',
   secondFactor: 'MfaRequired',
@@ -138,7 +171,9 @@ const PROMPTS: Readonly<Record<Stage, string>> = {
   enrollFactor: 'MfaEnrollmentRequired',
 };
 /** What a new password makes worthless. */
-const BY_PASSWORD: readonly Purpose[] = ['LOGIN_CODE', 'RESET_PASSWORD', 'REAUTHENTICATE', 'CONFIRM_EMAIL'];
+const BY_PASSWORD: readonly Purpose[] = [
+  ...(['LOGIN_CODE', 'RESET_PASSWORD', 'REAUTHENTICATE', 'CONFIRM_EMAIL', 'LINK_ACCOUNT'] as const),
+];
 
 /**
  * What the gateway is to do, as a program of one thread without a database: who holds what, and what each call comes to.
@@ -149,6 +184,8 @@ export class Pipeline {
   readonly clients: readonly ModelClient[];
   /** The addresses that there are: two of each. */
   readonly names: readonly string[];
+  /** What the two have at the provider: also addresses that it has not seen, which are the other’s. */
+  readonly identities: readonly Identity[];
   readonly accounts: Account[] = [];
   readonly sessions: Session[] = [];
   /** Every code and link that ever came, with the mailbox that it came to. */
@@ -184,6 +221,15 @@ export class Pipeline {
     this.settings = settings;
     this.clock = clock;
     this.names = ['a1', 'b1', 'a2', 'b2'].map((name) => `${name}.${run}@example.com`);
+    const [a1 = '', b1 = '', a2 = '', b2 = ''] = this.names;
+    this.identities = [
+      { subject: `a-seen.${run}`, person: 'A', email: a1, verified: true },
+      { subject: `b-seen.${run}`, person: 'B', email: b1, verified: true },
+      { subject: `a-claims.${run}`, person: 'A', email: b1, verified: false },
+      { subject: `b-claims.${run}`, person: 'B', email: a2, verified: false },
+      { subject: `a-silent.${run}`, person: 'A', email: null, verified: false },
+      { subject: `b-other.${run}`, person: 'B', email: b2, verified: true },
+    ];
     this.clients = [0, 1, 2, 3].map((index) => {
       const person = index % 2 === 0 ? 'A' : 'B';
       const passwords = [1, 2].map((n) => `the ${n === 1 ? 'first' : 'second'} ladder of ${person} in the library`);
@@ -574,6 +620,7 @@ export class Pipeline {
     if (!own) return this.is('NotFound');
     const { account } = session;
     if (this.settings.enforced && account.factors.isLast(own.kind)) return this.is('MfaKept');
+    if (!this.canGoWithout(account, { passkey: own.credentialId })) return this.is('LastLoginMethod');
     account.factors.remove(own.kind, own.credentialId);
     this.endAll(account, { session });
     return this.is('AuthenticatorRemoved');
@@ -594,6 +641,159 @@ export class Pipeline {
     if (typeof session === 'string') return this.is(session);
     for (const device of this.devices) if (device.account === session.account) device.forgotten = true;
     return this.is('TrustedDevicesForgotten');
+  }
+
+  // ── accounts at a provider ──
+
+  completeProviderLogin(client: ModelClient, identity: Identity): string {
+    const account = this.connectedTo(identity);
+    if (account) return this.begin(client, { purpose: 'PROVIDER', account, email: null, methods: ['PROVIDER'] });
+    if (this.addressUse(identity) === 'free') {
+      const made = this.signUpFrom(identity, identity.email ?? '');
+      if (made === 'taken') throw new Error('an address that was free is taken');
+      const { email } = identity;
+      return this.begin(client, {
+        purpose: 'SIGN_UP',
+        account: made,
+        email,
+        methods: ['PROVIDER'],
+        madeFrom: identity,
+      });
+    }
+    return this.begin(client, { purpose: 'PROVIDER', account: null, email: null, methods: ['PROVIDER'], identity });
+  }
+
+  completeProviderSignUp(client: ModelClient, token: string, typed: string | null): string {
+    const login = this.logins.find((each) => each.token === token);
+    const stage = login && this.isOpen(login) ? this.stageOf(login) : null;
+    if (login && stage === 'linkAccount') return this.resume(client, login);
+    if (!login?.identity || stage !== 'signUpWithProvider') return this.is('LoginExpired');
+    const { identity } = login;
+    const email = typed ?? (this.addressUse(identity) === 'free' ? identity.email : null);
+    if (email === null) return this.is('InvalidInput');
+    const made = this.signUpFrom(identity, email);
+    if (made === 'taken') return this.is('InvalidInput');
+    Object.assign(login, { purpose: 'SIGN_UP', account: made, email, madeFrom: identity, identity: null });
+    return this.resume(client, login);
+  }
+
+  linkAccountByPassword(client: ModelClient, token: string, password: string): string {
+    const login = this.logins.find((each) => each.token === token);
+    const account = login && this.isOpen(login) ? this.accountToLink(login) : null;
+    if (!login || !account) return this.is('LoginExpired');
+    if (account.password !== password) return this.is('InvalidCredentials');
+    return this.link(client, login, account, 'PASSWORD');
+  }
+
+  linkAccountByCode(client: ModelClient, token: string, code: string): string {
+    const checked = this.check({ code: { handle: token, code } }, ['LINK_ACCOUNT']);
+    if ('refused' in checked) return this.is(checked.refused === 'InvalidToken' ? 'LoginExpired' : checked.refused);
+    const { ok: challenge } = checked;
+    challenge.used = true;
+    const { login, account } = challenge;
+    if (!login || !account || this.accountToLink(login) !== account) return this.is('LoginExpired');
+    return this.link(client, login, account, 'CODE');
+  }
+
+  /** What beginning comes to. */
+  beginConnection(client: ModelClient): string {
+    const session = this.fresh(client);
+    return this.is(typeof session === 'string' ? session : 'ProviderRedirect');
+  }
+
+  completeConnection(client: ModelClient, identity: Identity): string {
+    const session = this.alive(client);
+    if (!session) return this.is('Unauthenticated');
+    return this.is(this.join(session.account, identity) ? 'ProviderConnected' : 'ConnectionTaken');
+  }
+
+  disconnectProvider(client: ModelClient, identity: Identity): string {
+    const session = this.fresh(client);
+    if (typeof session === 'string') return this.is(session);
+    const { account } = session;
+    const { subject } = identity;
+    if (!account.connections.has(subject)) return this.is('NotFound');
+    if (!this.canGoWithout(account, { connection: subject })) return this.is('LastLoginMethod');
+    account.connections.delete(subject);
+    for (const each of this.logins) if (each.account === account) each.over = true;
+    return this.is('ProviderDisconnected');
+  }
+
+  /** What has been completed once. */
+  replayed(result: string): string {
+    return this.is(result);
+  }
+
+  /** The accounts at the provider, by whose they are. */
+  connections(): string[] {
+    return this.accounts
+      .filter(({ gone, connections }) => !gone && connections.size > 0)
+      .map(({ connections }) => [...connections].sort().join(' '))
+      .sort();
+  }
+
+  private connectedTo({ subject }: Identity): Account | null {
+    return this.accounts.find(({ gone, connections }) => !gone && connections.has(subject)) ?? null;
+  }
+
+  /** What can be done with the address of somebody whom nobody knows yet. */
+  private addressUse({ email, verified }: Identity): 'none' | 'free' | 'taken' | 'link' {
+    if (email === null) return 'none';
+    if (!verified && this.settings.mandatory) return 'free';
+    const holder = this.holderOf(email);
+    if (!holder) return 'free';
+    const proven = holder.emails.some((own) => own.address === email && own.verified);
+    if (!proven) return this.settings.mandatory ? 'free' : 'taken';
+    return verified ? 'link' : 'taken';
+  }
+
+  /** Null for an account that only looks like one, so that nobody learns whose the address is. */
+  private signUpFrom(identity: Identity, email: string): Account | null | 'taken' {
+    const seen = identity.verified && identity.email === email;
+    if (seen && this.addressUse(identity) !== 'free') return 'taken';
+    if (!seen) {
+      this.release(email);
+      if (this.holderOf(email)) return this.settings.mandatory ? null : 'taken';
+    }
+    const account = this.make(email, null, identity);
+    if (!seen) return account;
+    for (const own of account.emails) own.primary = false;
+    this.verify(account, email);
+    return account;
+  }
+
+  private accountToLink(login: Login): Account | null {
+    const { identity, purpose, account } = login;
+    if (purpose !== 'PROVIDER' || account || !identity || this.addressUse(identity) !== 'link') return null;
+    return this.holderOf(identity.email ?? '');
+  }
+
+  private link(client: ModelClient, login: Login, account: Account, method: 'PASSWORD' | 'CODE'): string {
+    login.account = account;
+    login.version = account.version;
+    login.email = login.identity?.email ?? null;
+    login.methods.push(method);
+    login.provenAt = this.clock();
+    return this.resume(client, login);
+  }
+
+  private join(account: Account, identity: Identity): boolean {
+    const holder = this.connectedTo(identity);
+    if (holder) return holder === account;
+    account.connections.add(identity.subject);
+    // A link that is on its way would let whoever is connected in by one press of its reader.
+    if (!account.emails.some(({ verified }) => verified)) this.voidAll(account, ['VERIFY_EMAIL']);
+    return true;
+  }
+
+  private canGoWithout(
+    account: Account,
+    { passkey = null, connection = null }: { passkey?: string | null; connection?: string | null },
+  ): boolean {
+    const primary = account.emails.find((own) => own.primary);
+    const reached = primary !== undefined && (account.password !== null || primary.verified);
+    const signs = account.factors.passkeys.some((each) => each.verifies && each.credentialId !== passkey);
+    return reached || signs || [...account.connections].some((subject) => subject !== connection);
   }
 
   // ── the account ──
@@ -722,6 +922,12 @@ export class Pipeline {
       if (!mail) continue;
       challenge.code = mail.code;
       challenge.token = mail.token;
+      // Where an account at the provider is all that its maker has shown, a typed code alone does.
+      if (
+        challenge.purpose === 'VERIFY_EMAIL' &&
+        (mail.token === '') !== (challenge.account?.connections.size ?? 0) > 0
+      )
+        throw new Error(`a mail to ${mail.to} with ${mail.token ? 'a link' : 'no link'}`);
       this.letters.push({ purpose: challenge.purpose, to: mail.to, code: mail.code, token: mail.token });
     }
     if (carrying[0]) throw new Error(`a mail that was not due: ${carrying[0].subject} to ${carrying[0].to}`);
@@ -731,7 +937,9 @@ export class Pipeline {
   // ── the stages ──
 
   private stageOf(login: Login): Stage | null {
-    const { purpose, methods, account, email, mfaAt } = login;
+    const { purpose, methods, account, email, mfaAt, identity } = login;
+    if (purpose === 'PROVIDER' && !account && identity)
+      return this.addressUse(identity) === 'link' ? 'linkAccount' : 'signUpWithProvider';
     const proven = methods.some((method) => method !== 'PASSWORD');
     if (!proven && (purpose === 'CODE' || (this.settings.codes && purpose === 'PASSWORD'))) return 'loginCode';
     const mustEnroll = this.settings.enforced && account !== null && !account.factors.protects;
@@ -763,6 +971,7 @@ export class Pipeline {
     const login: Login = {
       ...{ purpose: begun.purpose, account: begun.account, email: begun.email, methods: begun.methods, version },
       ...{ token: '', person: client.person, stage: null, over: false, password: begun.password ?? null },
+      ...{ identity: begun.identity ?? null, madeFrom: begun.madeFrom ?? null },
       ...{ provenAt: this.clock(), mfaAt: begun.mfaAt ?? null, factorAttempts: 0, trusts: false },
       device: begun.device ?? null,
       passkey: { challenge: null, ends: this.clock() + 5 * MINUTE },
@@ -795,6 +1004,16 @@ export class Pipeline {
     const purpose = login.stage && AWAITED[login.stage];
     if (!purpose || this.challenges.some((each) => each.login === login && each.purpose === purpose)) return;
     const primary = login.account?.emails.find((each) => each.primary)?.address ?? null;
+    if (purpose === 'LINK_ACCOUNT') {
+      // It waits until somebody asks for it.
+      const account = this.accountToLink(login);
+      this.challenges.push({
+        ...{ purpose, person: login.person, login, session: null, account, to: login.identity?.email ?? '' },
+        ...{ handle: '', code: '', token: '', attempts: 0, used: false, linkEnds: 0 },
+        ...{ codeEnds: this.clock() + 10 * MINUTE, resendAt: this.clock() },
+      });
+      return;
+    }
     const to = purpose === 'LOGIN_CODE' && login.purpose !== 'CODE' ? primary : (login.email ?? primary);
     // Without an address left, nothing is sent.
     this.issue(client, purpose, to === null ? null : login.account, to ?? '', { login });
@@ -803,6 +1022,7 @@ export class Pipeline {
   private open(client: ModelClient, login: Login, otherwise: string): string {
     const { account, version, methods, purpose, email } = login;
     if (!account || account.gone || account.version !== version) return this.is(otherwise);
+    if (login.identity && !this.join(account, login.identity)) return this.is(otherwise);
     // Whatever the stages above say: this is what a session is for.
     const proven = methods.filter((method) => method !== 'PASSWORD');
     const missing =
@@ -941,23 +1161,26 @@ export class Pipeline {
 
   // ── what is changed ──
 
-  private make(address: string, password: string): Account {
+  private make(address: string, password: string | null, identity: Identity | null = null): Account {
     const emails = [{ address, verified: false, primary: true }];
     const account: Account = {
-      ...{ id: null, emails, password, version: this.nextVersion(), marked: false, gone: false },
+      ...{ id: null, emails, password, marked: false, gone: false },
+      version: password === null ? null : this.nextVersion(),
       factors: new HeldFactors(),
+      connections: new Set(identity ? [identity.subject] : []),
     };
     this.accounts.push(account);
     return account;
   }
 
   private give(login: Login, email: string): Account | null {
-    const { account } = login;
-    if (!account && login.password !== null) this.release(email);
+    const { account, madeFrom } = login;
+    const signsUp = login.password !== null || (madeFrom !== null && this.connectedTo(madeFrom) === null);
+    if (!account && (login.password !== null || madeFrom)) this.release(email);
     const taken = this.holderOf(email) !== null;
     if (!account) {
-      if (taken || login.password === null) return null;
-      login.account = this.make(email, login.password);
+      if (taken || !signsUp) return null;
+      login.account = this.make(email, login.password, madeFrom);
       login.version = login.account.version;
       return login.account;
     }
@@ -1007,6 +1230,7 @@ export class Pipeline {
     this.endAll(account);
     for (const each of [...this.challenges, ...this.ceremonies]) if (each.account === account) each.used = true;
     account.factors = new HeldFactors();
+    account.connections.clear();
     return 'reclaimed';
   }
 

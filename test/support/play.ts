@@ -1,17 +1,20 @@
 import { SoftwareAuthenticator } from './authenticator.ts';
 import type { Answer, GraphQLClient } from './client.ts';
 import type { Gateway } from './gateway.ts';
+import type { HostileProvider } from './hostile-provider.ts';
 import { CURRENT_USER } from './people.ts';
 import { type ModelClient, Pipeline, type PipelineSettings, type Purpose } from './pipeline.ts';
 
 /** What stands in the way. Whoever gets one of these has changed nothing. */
 const REFUSALS = new Set([
   'AlreadyEnabled',
+  'ConnectionTaken',
   'InvalidCode',
   'InvalidCredentials',
   'InvalidInput',
   'InvalidToken',
   'LoginExpired',
+  'LastLoginMethod',
   'NotFound',
   'EmailNotVerified',
   'MfaKept',
@@ -35,6 +38,7 @@ const STATE = `SELECT md5(concat_ws('#',
   (SELECT string_agg(concat_ws('|', id, user_id, email, stage, methods, password_changed_at, completed_at), ',' ORDER BY id)
     FROM pending_logins),
   (SELECT string_agg(concat_ws('|', id, user_id, kind, name, credential_id, data), ',' ORDER BY id) FROM authenticators),
+  (SELECT string_agg(concat_ws('|', id, user_id, subject), ',' ORDER BY id) FROM social_connections),
   (SELECT string_agg(t::text, ',' ORDER BY id) FROM trusted_devices t)
 )) AS digest`;
 
@@ -66,8 +70,12 @@ export class Play {
   private waited = false;
   private readonly clients: readonly GraphQLClient[];
 
-  constructor(gateway: Gateway, settings: PipelineSettings, run: number) {
+  /** Where the two have accounts. */
+  readonly provider: HostileProvider;
+
+  constructor(gateway: Gateway, provider: HostileProvider, settings: PipelineSettings, run: number) {
     this.gateway = gateway;
+    this.provider = provider;
     this.model = new Pipeline(settings, run, () => gateway.clock().getTime());
     this.clients = this.model.clients.map(() => gateway.client());
     this.read = gateway.mails.all.length;
@@ -131,6 +139,12 @@ export class Play {
     const [holds, shouldHold] = [factors.map(({ row }) => row).sort(), this.model.authenticators()];
     if (holds.join() !== shouldHold.join())
       throw new Error(`factors are ${holds.join()}, should be ${shouldHold.join()}`);
+    const connected = await this.gateway.sql<{ row: string }>(
+      `SELECT string_agg(subject, ' ' ORDER BY subject COLLATE "C") AS row FROM social_connections GROUP BY user_id`,
+    );
+    const [joined, shouldJoin] = [connected.map(({ row }) => row).sort(), this.model.connections()];
+    if (joined.join() !== shouldJoin.join())
+      throw new Error(`connections are ${joined.join()}, should be ${shouldJoin.join()}`);
     const [bare] = this.clients;
     await Promise.all(
       this.model.sessions.slice(-6).map(async (session) => {
