@@ -87,6 +87,6 @@ mutation RequestPasswordReset {
 
 # What may a client offer to somebody who is not signed in?
 query AuthConfig {
-  authConfig { signUpOpen loginIdentifiers emailVerification loginCodes passwordMinLength }
+  authConfig { signUpOpen loginIdentifiers emailVerification loginCodes passwordMinLength providers { id name } }
 }
 `;

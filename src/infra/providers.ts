@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import { createRemoteJWKSet, decodeJwt, errors, customFetch as joseFetch, jwtVerify } from 'jose';
+import { LRUCache } from 'lru-cache';
 import * as client from 'openid-client';
 import type {
   ClientAuthentication,
@@ -91,8 +92,8 @@ export interface Providers {
 
 /** Metadata are asked for again after this time. */
 const METADATA_MS = 3_600_000;
-/** If they cannot be had then, the old ones do for so long. */
-const STALE_METADATA_MS = 24 * 3_600_000;
+/** Only those that are configured are ever asked for. */
+const MAX_PROVIDERS = 1_000;
 /** All calls of one operation together: within the deadline of the request that waits for it. */
 const OPERATION_MS = 8_000;
 /** Clocks differ. Seconds. */
@@ -118,14 +119,20 @@ interface Reached {
   readonly configuration: client.Configuration;
   /** The keys of its ID tokens; null without OpenID Connect. */
   readonly keys: ReturnType<typeof createRemoteJWKSet> | null;
-  readonly readAt: number;
 }
 
 /** Speaks to providers: OpenID Connect and OAuth 2.0 by openid-client, everything that it checks only if asked asked for. */
 export function createProviders({ clock }: { readonly clock: () => Date }): Providers {
   const deadline = new AsyncLocalStorage<AbortSignal>();
   const fetcher = boundedFetch(() => deadline.getStore());
-  const reached = new Map<string, Promise<Reached>>();
+  // Of those who ask at once, one reads; where that fails, what was read before still does.
+  const metadata = new LRUCache<string, Reached, Provider>({
+    max: MAX_PROVIDERS,
+    ttl: METADATA_MS,
+    fetchMethod: (_id, _stale, { context }) => connect(context, fetcher),
+    allowStaleOnFetchRejection: true,
+    noDeleteOnFetchRejection: true,
+  });
 
   /** Runs the calls of one operation under one deadline; whatever goes wrong is a fault of the provider. */
   async function attempt<R>(work: () => Promise<R>): Promise<R | ProviderFault> {
@@ -137,24 +144,9 @@ export function createProviders({ clock }: { readonly clock: () => Date }): Prov
   }
 
   async function reach(provider: Provider): Promise<Reached> {
-    const known = reached.get(provider.id);
-    const before = await known?.catch(() => null);
-    if (before && Date.now() - before.readAt < METADATA_MS) return before;
-    // Somebody else may be reading them by now.
-    const current = reached.get(provider.id);
-    if (current && current !== known) return current;
-    const reading = connect(provider, fetcher);
-    reached.set(provider.id, reading);
-    try {
-      return await reading;
-    } catch (error) {
-      if (before && Date.now() - before.readAt < STALE_METADATA_MS) {
-        reached.set(provider.id, Promise.resolve(before));
-        return before;
-      }
-      reached.delete(provider.id);
-      throw error;
-    }
+    const known = await metadata.fetch(provider.id, { context: provider });
+    if (!known) throw new ProviderUnreachable('its metadata are not known');
+    return known;
   }
 
   async function resources(
@@ -254,13 +246,13 @@ async function connect(provider: Provider, fetcher: BoundedFetch): Promise<Reach
   configuration[client.customFetch] = tolerantTokens(fetcher, configuration.serverMetadata().token_endpoint, protocol);
   configuration.timeout = OPERATION_MS / 1_000;
   if (isPlainHttp(protocol)) client.allowInsecureRequests(configuration);
-  if (protocol.kind === 'oauth2') return { configuration, keys: null, readAt: Date.now() };
+  if (protocol.kind === 'oauth2') return { configuration, keys: null };
   // By default the library trusts TLS for the ID tokens that it fetched itself.
   client.enableNonRepudiationChecks(configuration);
   const { jwks_uri: jwksUri } = configuration.serverMetadata();
   if (!jwksUri) throw new ProviderUnreachable('its metadata name no keys');
   const keys = createRemoteJWKSet(new URL(jwksUri), { [joseFetch]: fetcher, timeoutDuration: OPERATION_MS });
-  return { configuration, keys, readAt: Date.now() };
+  return { configuration, keys };
 }
 
 async function discover(

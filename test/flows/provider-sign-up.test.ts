@@ -12,11 +12,15 @@ import {
   VERIFY_EMAIL,
 } from '../support/people.ts';
 import {
+  BEGIN_PROVIDER_LOGIN,
+  COMPLETE_PROVIDER_LOGIN,
   COMPLETE_PROVIDER_SIGN_UP,
   CONNECTIONS,
+  codeOf,
   connectionsOf,
   enterFrom,
   entryOf,
+  goAndReturn,
   LOG_IN_WITH_PROVIDER_TOKEN,
   newAccount,
   startSocialGateway,
@@ -318,6 +322,22 @@ describe('the hooks of an operator', () => {
       expect(result.name).toBe('Admiral Grace Hopper');
     });
   });
+});
+
+test('an app on a phone is come back to by a scheme of its own', async () => {
+  const phone = await startSocialGateway(provider, { env: { POSTERN_REDIRECT_URLS: 'com.example.app:/welcome' } });
+  provider.person = newAccount();
+  const client = phone.client();
+  const begin = { provider: 'acme', redirectUrl: 'com.example.app:/welcome', credential: 'JWT' };
+  const { result } = await client.send(BEGIN_PROVIDER_LOGIN, { input: begin });
+  const login = { flowToken: String(result.flowToken), url: String(result.url) };
+  const returned = await goAndReturn(phone, provider, login);
+  expect(returned.href).toMatch(/^com\.example\.app:\/welcome\?code=pc_[\w-]{43}$/);
+  const input = { flowToken: login.flowToken, code: codeOf(returned) };
+  hold(client, await client.send(COMPLETE_PROVIDER_LOGIN, { input }));
+  const other = { ...begin, redirectUrl: 'com.example.app:/other' };
+  expect((await client.send(BEGIN_PROVIDER_LOGIN, { input: other })).result.__typename).toBe('InvalidInput');
+  await phone.stop();
 });
 
 test('providers may be set up in code', async () => {
