@@ -5,9 +5,12 @@ export type Claims = Readonly<Record<string, unknown>>;
 
 const MAX_SUBJECT_LENGTH = 255;
 
+/** Half a character, which is no text, and what no database keeps. */
+const UNFIT = /[\p{Cs}\0]/u;
+
 /** A text with something in it; null for anything else. */
 export function text(value: unknown): string | null {
-  return typeof value === 'string' && value.trim() !== '' ? value : null;
+  return typeof value === 'string' && value.trim() !== '' && !UNFIT.test(value) ? value : null;
 }
 
 /** A JSON object; one without anything for anything else. */
@@ -61,11 +64,11 @@ export function profileOf(subject: unknown, told: Told): ProviderProfile | null 
 
 /** The claims of the ID token, and what only UserInfo tells. */
 export function claimsOf({ idToken, resources }: ProviderAnswer): Claims {
-  const { email, email_verified: verified, ...others } = object(resources.userInfo);
-  const told = object(idToken);
+  const userInfo = object(resources.userInfo);
+  const token = object(idToken);
   // Whether an address is verified is said beside that address: the two go together.
-  const address = told.email === undefined ? { email, email_verified: verified } : {};
-  return { ...others, ...address, ...told };
+  const { email, email_verified } = token.email === undefined ? userInfo : token;
+  return { ...userInfo, ...token, email, email_verified };
 }
 
 /** The standard claims (OpenID Connect Core 1.0 §5.1). */

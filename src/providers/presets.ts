@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { withoutSlash } from '../lib/setting.ts';
 import {
   at,
   claimsOf,
@@ -34,7 +35,9 @@ const OPENID = 'openid email profile';
 
 const host = z.string().regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+(:\d{1,5})?$/i, 'is not a host such as acme.example.com');
 const name = z.string().regex(/^[\w.-]{1,100}$/, 'is not a name');
-const url = z.string().regex(/^https?:\/\/[^/?#\s@]+(\/[^?#\s]*)?$/, 'is not a URL');
+const url = z
+  .string()
+  .refine((text) => URL.canParse(text) && /^https?:\/\/[^/?#\s@]+(\/[^?#\s]*)?$/.test(text), 'is not a URL');
 
 /** OpenID Connect by an issuer. */
 function oidc(issuer: string, { userInfo = true }: { readonly userInfo?: boolean } = {}): Protocol {
@@ -70,7 +73,8 @@ export const presets = {
       const profile = standardProfile(answer);
       const edov = answer.idToken?.xms_edov;
       const owned = edov === true || edov === 1 || edov === '1' || edov === 'true';
-      return profile && { ...profile, emailVerified: profile.email !== null && owned };
+      // It speaks of the address beside it, not of one that UserInfo tells.
+      return profile && { ...profile, emailVerified: text(answer.idToken?.email) !== null && owned };
     },
   },
 
@@ -92,9 +96,12 @@ export const presets = {
     name: 'GitHub',
     parameters: { url: url.default('https://github.com') },
     protocol({ url: base = '' }) {
-      const api = base === 'https://github.com' ? 'https://api.github.com' : `${base}/api/v3`;
+      const { protocol, host: server } = new URL(base);
+      const isCloud = server === 'github.com' || server.endsWith('.ghe.com');
+      const api = isCloud ? `${protocol}//api.${server}` : `${withoutSlash(base)}/api/v3`;
+      const oauth = `${withoutSlash(isCloud ? `${protocol}//${server}` : base)}/login/oauth`;
       const resources = { userInfo: `${api}/user`, emails: `${api}/user/emails` };
-      return oauth2(`${base}/login/oauth/authorize`, `${base}/login/oauth/access_token`, resources);
+      return oauth2(`${oauth}/authorize`, `${oauth}/access_token`, resources);
     },
     scope: 'read:user user:email',
     clientAuthentication: 'client_secret_post',
@@ -115,7 +122,7 @@ export const presets = {
   gitlab: {
     name: 'GitLab',
     parameters: { url: url.default('https://gitlab.com') },
-    protocol: ({ url: base = '' }) => oidc(base),
+    protocol: ({ url: base = '' }) => oidc(withoutSlash(base)),
     scope: OPENID,
     profile: standardProfile,
   },
@@ -239,7 +246,7 @@ export const presets = {
   keycloak: {
     name: 'Keycloak',
     parameters: { url, realm: name },
-    protocol: ({ url: base = '', realm }) => oidc(`${base.replace(/\/+$/, '')}/realms/${realm}`),
+    protocol: ({ url: base = '', realm }) => oidc(`${withoutSlash(base)}/realms/${realm}`),
     scope: OPENID,
     profile: standardProfile,
   },

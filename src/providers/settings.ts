@@ -1,6 +1,6 @@
 import { createPrivateKey } from 'node:crypto';
 import { z } from 'zod';
-import { at, profileOf, standardProfile, text } from './claims.ts';
+import { at, object, profileOf, standardProfile, text } from './claims.ts';
 import { type Given, type Preset, presets } from './presets.ts';
 import type { ClientAuthentication, OAuth2, OpenIdConnect, Protocol, Provider, ProviderAnswer } from './provider.ts';
 
@@ -40,12 +40,16 @@ export interface ProviderEntry {
 
 type ClaimName = 'subject' | 'email' | 'emailVerified' | 'name' | 'username';
 
+const ENDPOINTS = ['authorizationEndpoint', 'tokenEndpoint', 'userInfoEndpoint'];
+
 const TYPES = ['oidc', 'oauth2', ...Object.keys(presets)];
 
 /** What belongs to the protocol, and is never an operator's. */
 const OWN_PARAMETERS: ReadonlySet<string> = new Set([
   ...['client_id', 'client_secret', 'redirect_uri', 'response_type', 'response_mode', 'scope', 'state', 'nonce'],
   ...['code_challenge', 'code_challenge_method', 'request', 'request_uri'],
+  // What is asked for by name is what a preset reads: an operator's list would take its place.
+  'claims',
 ]);
 
 const webUrl = z
@@ -160,10 +164,11 @@ function readProvider(entry: unknown): Provider | string[] {
   const preset = typeof type === 'string' && Object.hasOwn(presets, type) ? presetNamed(type) : null;
   const own = { ...preset?.parameters, ...(preset?.clientAuthentication === 'apple' ? appleKey : {}) };
   const parsed = z.strictObject({ ...entryShape, ...own }).safeParse(entry);
-  if (!parsed.success) return parsed.error.issues.flatMap((issue) => problemsOf(issue, entry));
+  const malformed = parsed.error?.issues.flatMap((issue) => problemsOf(issue, entry)) ?? [];
+  // What is missing is looked for whatever else is wrong: all problems at once.
+  const problems = [...malformed, ...inconsistencies(entry, preset)];
+  if (!parsed.success || problems.length > 0) return [...new Set(problems)];
   const given = parsed.data as Entry & Given;
-  const problems = inconsistencies(given, preset);
-  if (problems.length > 0) return problems;
   const provider = assemble(given, preset);
   return addressesOf(provider.protocol).every(isPrivateOnItsWay) ? provider : ['url is not an https URL'];
 }
@@ -184,22 +189,24 @@ function problemsOf(issue: z.core.$ZodIssue, entry: unknown): string[] {
   return [`${path} ${issue.code === 'invalid_union' ? 'is of another type' : issue.message}`];
 }
 
-function inconsistencies(entry: Entry, preset: Preset | null): string[] {
-  const problems: string[] = [];
-  const type = entry.type ?? entry.id;
-  if (!preset && type !== 'oidc' && type !== 'oauth2')
-    problems.push(`type is needed, since no known provider is called so: ${TYPES.join(', ')}`);
-  if (type === 'oidc' && entry.issuer === undefined) problems.push('issuer is needed');
-  if (type === 'oauth2') {
-    for (const name of ['authorizationEndpoint', 'tokenEndpoint', 'userInfoEndpoint'] as const)
-      if (entry[name] === undefined) problems.push(`${name} is needed`);
-  }
-  const method = entry.clientAuthentication ?? preset?.clientAuthentication;
-  if (entry.clientSecret === undefined && method !== 'none' && method !== 'apple')
-    problems.push('clientSecret is needed');
-  const taken = Object.keys(entry.authorizationParameters ?? {}).filter((name) => OWN_PARAMETERS.has(name));
-  for (const name of taken) problems.push(`authorizationParameters.${name} belongs to the protocol`);
-  return problems;
+/** @param entry not checked yet: a value of another kind is told of elsewhere, and counts as there */
+function inconsistencies(entry: unknown, preset: Preset | null): string[] {
+  if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) return [];
+  const { id, type = id, clientSecret, clientAuthentication, authorizationParameters, ...others } = object(entry);
+  const isKnown = preset !== null || type === 'oidc' || type === 'oauth2';
+  // A type of its own that is none is told of by its check, an id that is none by that of the id.
+  const isNamed = object(entry).type === undefined && entryShape.id.safeParse(id).success;
+  const needed = type === 'oidc' ? ['issuer'] : type === 'oauth2' ? ENDPOINTS : [];
+  const method = clientAuthentication ?? preset?.clientAuthentication;
+  const needsSecret = isKnown && method !== 'none' && method !== 'apple';
+  return [
+    ...(!isKnown && isNamed ? [`type is needed, since no known provider is called so: ${TYPES.join(', ')}`] : []),
+    ...needed.filter((name) => others[name] === undefined).map((name) => `${name} is needed`),
+    ...(needsSecret && clientSecret === undefined ? ['clientSecret is needed'] : []),
+    ...Object.keys(object(authorizationParameters))
+      .filter((name) => OWN_PARAMETERS.has(name))
+      .map((name) => `authorizationParameters.${name} belongs to the protocol`),
+  ];
 }
 
 function assemble(entry: Entry & Given, preset: Preset | null): Provider {
@@ -287,7 +294,9 @@ function profileReader({ claims = {} }: Entry, { kind }: Protocol): Provider['pr
   return (answer) =>
     profileOf(read(answer, 'subject'), {
       email: read(answer, 'email'),
-      emailVerified: read(answer, 'emailVerified'),
+      // What is said at the usual place is said of the usual address, not of one that stands elsewhere.
+      emailVerified:
+        claims.email !== undefined && claims.emailVerified === undefined ? null : read(answer, 'emailVerified'),
       name: text(read(answer, 'name')),
       username: text(read(answer, 'username')),
     });
@@ -295,7 +304,7 @@ function profileReader({ claims = {} }: Entry, { kind }: Protocol): Provider['pr
 
 /** https, or http on this machine, where it passes nobody. */
 function isPrivateOnItsWay(url: string): boolean {
-  return /^(?:https:|http:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?:[:/]|$))/i.test(url);
+  return /^(?:https:\/\/|http:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?:[:/]|$))/i.test(url);
 }
 
 function addressesOf(protocol: Protocol): string[] {

@@ -196,6 +196,13 @@ const RECORDED: Readonly<Record<Name, Recorded>> = {
   ),
 };
 
+/** Who writes verified addresses otherwise than as the boolean, and how. */
+const DOCUMENTED: Partial<Record<Name, readonly unknown[]>> = {
+  apple: ['true'],
+  cognito: ['true'],
+  microsoft: [1, '1', 'true'],
+};
+
 const NAMES = Object.keys(presets) as Name[];
 const presetOf = (name: Name): Preset => presets[name];
 
@@ -218,12 +225,11 @@ describe.each(NAMES)('%s', (name) => {
   );
 
   test('says that an address is verified by nothing that only looks like it', () => {
-    for (const looks of [1, 'yes', 'TRUE', {}, [true], null, undefined, false]) {
+    for (const looks of [1, '1', 'true', 'false', 'yes', 'TRUE', {}, [true], null, undefined, false]) {
       const bent = JSON.parse(JSON.stringify(answer), (key, value) =>
         ['email_verified', 'verified', 'xms_edov'].includes(key) ? (looks ?? null) : value,
       ) as ProviderAnswer;
-      // Microsoft documents these two as well.
-      if (name === 'microsoft' && looks === 1) continue;
+      if (DOCUMENTED[name]?.includes(looks)) continue;
       const profile = presetOf(name).profile(bent);
       // X tells confirmed addresses only, under a name of their own.
       if (name !== 'x') expect(profile?.emailVerified, `${looks}`).toBe(false);
@@ -306,5 +312,40 @@ describe('what is particular', () => {
       redirect: null,
     };
     expect(presets.keycloak.profile(answer)).toMatchObject({ email: 'victim@example.com', emailVerified: false });
+  });
+
+  test.each(['keycloak', 'cognito'] as const)(
+    '%s’s word without an address is not put beside that of UserInfo',
+    (name) => {
+      for (const verified of [true, 'true']) {
+        const answer: ProviderAnswer = {
+          idToken: oidcToken({ sub: 'ada', email_verified: verified }),
+          resources: { userInfo: { sub: 'ada', email: 'victim@example.com', email_verified: false } },
+          redirect: null,
+        };
+        expect(presets[name].profile(answer)).toMatchObject({ email: 'victim@example.com', emailVerified: false });
+      }
+    },
+  );
+
+  test('xms_edov does not speak of an address of UserInfo', () => {
+    const answer: ProviderAnswer = {
+      idToken: oidcToken({ sub: 'ada', xms_edov: true }),
+      resources: { userInfo: { sub: 'ada', email: 'victim@example.com' } },
+      redirect: null,
+    };
+    expect(presets.microsoft.profile(answer)).toMatchObject({ email: 'victim@example.com', emailVerified: false });
+  });
+
+  test.each([
+    ['https://github.com', 'https://github.com', 'https://api.github.com'],
+    ['https://GitHub.com/', 'https://github.com', 'https://api.github.com'],
+    ['https://acme.ghe.com', 'https://acme.ghe.com', 'https://api.acme.ghe.com'],
+    ['https://code.example/', 'https://code.example', 'https://code.example/api/v3'],
+  ])('GitHub at %s has its own API', (url, base, api) => {
+    expect(presets.github.protocol({ url })).toMatchObject({
+      tokenEndpoint: `${base}/login/oauth/access_token`,
+      resources: { userInfo: `${api}/user`, emails: `${api}/user/emails` },
+    });
   });
 });

@@ -74,6 +74,11 @@ describe('an entry', () => {
     const placed = only({ ...plain, claims }).profile({ ...answer, resources: { userInfo } });
     expect(placed).toMatchObject({ subject: 'ada', email: 'ada@example.com', emailVerified: true });
     expect(only(plain).acceptsTokens).toBe(false);
+    const elsewhere = only({ ...plain, claims: { email: 'other.mail' } }).profile({
+      ...answer,
+      resources: { userInfo: { id: 7, email_verified: true, other: { mail: 'victim@example.com' } } },
+    });
+    expect(elsewhere).toMatchObject({ email: 'victim@example.com', emailVerified: false });
   });
 
   test('takes the place of what is known', () => {
@@ -159,6 +164,11 @@ describe('what is wrong', () => {
       { ...acme, authorizationParameters: { state: 'mine' } },
       'acme: authorizationParameters.state belongs to the protocol',
     ],
+    [
+      { ...google, authorizationParameters: { claims: '{}' } },
+      'google: authorizationParameters.claims belongs to the protocol',
+    ],
+    [{ ...plain, tokenEndpoint: 'https:me:hush-hush@plain.example' }, 'plain: tokenEndpoint is not an https URL'],
     [{ ...acme, type: 'saml' }, /^acme: type is not one of oidc, oauth2, google/],
     [{ id: 'acme', clientId: 'c', clientSecret: 's' }, /^acme: type is needed/],
     [{ ...plain, userInfoEndpoint: undefined }, 'plain: userInfoEndpoint is needed'],
@@ -171,12 +181,24 @@ describe('what is wrong', () => {
       { id: 'keycloak', clientId: 'c', clientSecret: 's', url: 'http://id.example', realm: 'r' },
       'keycloak: url is not an https URL',
     ],
+    [{ id: 'github', clientId: 'c', clientSecret: 's', url: 'https://[x' }, 'github: url is not a URL'],
     [{ id: 'microsoft', clientId: 'c', clientSecret: 's', tenant: '../x' }, 'microsoft: tenant is not a name'],
   ])('in %j is named', (entry, problem) => {
     const [first, ...more] = problemsOf(entry);
     if (problem instanceof RegExp) expect(first).toMatch(problem);
     else expect(first).toBe(problem);
     expect(more).toEqual([]);
+  });
+
+  test('is all named at once within one entry', () => {
+    const { clientSecret: _, ...open } = plain;
+    const entry = { ...open, bogus: 1, tokenEndpoint: undefined, authorizationParameters: { state: 'mine' } };
+    expect([...problemsOf(entry)].sort()).toEqual([
+      'plain: authorizationParameters.state belongs to the protocol',
+      'plain: bogus is not known here',
+      'plain: clientSecret is needed',
+      'plain: tokenEndpoint is needed',
+    ]);
   });
 
   test('is all named at once, with the other settings, and nothing secret is quoted', () => {
