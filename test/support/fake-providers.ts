@@ -52,6 +52,33 @@ async function serve(answer: (asked: Asked) => Replied | Promise<Replied>): Prom
   };
 }
 
+/** What was asked for by whoever may redeem a code. */
+interface Granted {
+  readonly nonce: string;
+  readonly challenge: string;
+  readonly redirectUri: string;
+}
+
+function grant(grants: Map<string, Granted>, asked: URLSearchParams): string {
+  const code = randomUUID();
+  grants.set(code, {
+    nonce: asked.get('nonce') ?? '',
+    challenge: asked.get('code_challenge') ?? '',
+    redirectUri: asked.get('redirect_uri') ?? '',
+  });
+  return code;
+}
+
+/** What a code is good for: once, by whoever asked for it, from where it was sent to. */
+function redeem(grants: Map<string, Granted>, form: URLSearchParams): Granted | null {
+  const code = form.get('code') ?? '';
+  const granted = grants.get(code);
+  grants.delete(code);
+  const verifier = form.get('code_verifier') ?? '';
+  const challenge = createHash('sha256').update(verifier).digest('base64url');
+  return granted?.challenge === challenge && granted.redirectUri === form.get('redirect_uri') ? granted : null;
+}
+
 /** What GitHub knows of somebody. */
 export interface GitHubUser {
   readonly id: number;
@@ -64,24 +91,20 @@ export interface GitHubUser {
 /**
  * GitHub's OAuth apps (docs.github.com, "Authorizing OAuth apps", "Users", "Emails"): forms unless JSON is asked for,
  * errors with the status 200, an API that answers nobody without a User-Agent.
+ * @param user who is at the browser; null for somebody who says no
  */
-export async function startGitHub(user: () => GitHubUser): Promise<FakeProvider> {
-  const codes = new Map<string, string>();
+export async function startGitHub(user: () => GitHubUser | null): Promise<FakeProvider> {
+  const grants = new Map<string, Granted>();
   return serve(({ url, headers, form }) => {
     if (url.pathname === '/login/oauth/authorize') {
-      const code = randomUUID();
-      codes.set(code, url.searchParams.get('code_challenge') ?? '');
       const back = new URL(url.searchParams.get('redirect_uri') ?? '');
-      back.searchParams.set('code', code);
+      if (user()) back.searchParams.set('code', grant(grants, url.searchParams));
+      else back.searchParams.set('error', 'access_denied');
       back.searchParams.set('state', url.searchParams.get('state') ?? '');
       return { status: 302, location: back.href };
     }
     if (url.pathname === '/login/oauth/access_token') {
-      const verifier = createHash('sha256')
-        .update(form.get('code_verifier') ?? '')
-        .digest('base64url');
-      const known = codes.get(form.get('code') ?? '');
-      codes.delete(form.get('code') ?? '');
+      const granted = redeem(grants, form);
       const secret = form.get('client_id') === 'hub' && form.get('client_secret') === 'hub-secret';
       const token = {
         access_token: 'gho_16C7e42F292c6912E7710c838347Ae178B4a',
@@ -90,7 +113,7 @@ export async function startGitHub(user: () => GitHubUser): Promise<FakeProvider>
       };
       const answer: Record<string, string> = !secret
         ? { error: 'incorrect_client_credentials' }
-        : known === verifier
+        : granted
           ? token
           : { error: 'bad_verification_code' };
       if (headers.accept !== 'application/json')
@@ -100,9 +123,13 @@ export async function startGitHub(user: () => GitHubUser): Promise<FakeProvider>
     if (!headers['user-agent']) return json({ message: 'Request forbidden by administrative rules.' }, 403);
     if (headers.authorization !== 'Bearer gho_16C7e42F292c6912E7710c838347Ae178B4a')
       return json({ message: 'Requires authentication' }, 401);
-    const { emails, ...profile } = user();
-    if (url.pathname === '/user') return json({ ...profile, node_id: 'MDQ6VXNlcjE=', type: 'User', site_admin: false });
-    if (url.pathname === '/user/emails') return json(emails.map((each) => ({ ...each, visibility: null })));
+    const known = user();
+    if (!known) return json({ message: 'Bad credentials' }, 401);
+    const { emails, ...profile } = known;
+    // Where it is not github.com, its API has a path of its own (GitHub Enterprise Server).
+    const resource = url.pathname.replace(/^\/api(?:\/v3)?(?=\/)/, '');
+    if (resource === '/user') return json({ ...profile, node_id: 'MDQ6VXNlcjE=', type: 'User', site_admin: false });
+    if (resource === '/user/emails') return json(emails.map((each) => ({ ...each, visibility: null })));
     return json({ message: 'Not Found' }, 404);
   });
 }
@@ -113,6 +140,8 @@ export interface AppleUser {
   readonly email: string;
   readonly firstName: string;
   readonly lastName: string;
+  /** Whether the address is one that Apple made up for this app. */
+  readonly isPrivateEmail?: boolean;
 }
 
 /** How the developer of an app is known to Apple. */
@@ -122,16 +151,19 @@ export interface AppleKeys {
   readonly keyId: string;
   /** PEM, PKCS #8. */
   readonly privateKey: string;
+  /** For whom client secrets have to be: Apple itself, as it documents, unless told. */
+  readonly audience?: 'apple' | 'issuer';
 }
 
 /**
  * Sign in with Apple for the web (developer.apple.com, "Sign in with Apple REST API"): a form is posted back, the client
  * secret is a JWT by ES256, and truth in ID tokens may be written.
+ * @param user who is at the browser; null for somebody who says no
  */
-export async function startApple(user: () => AppleUser, keys: AppleKeys): Promise<FakeProvider> {
+export async function startApple(user: () => AppleUser | null, keys: AppleKeys): Promise<FakeProvider> {
   const { publicKey, privateKey } = await generateKeyPair('RS256');
   const jwk = { ...(await exportJWK(publicKey)), kid: 'W6WcOKB', alg: 'RS256', use: 'sig' };
-  const grants = new Map<string, { readonly nonce: string; readonly challenge: string }>();
+  const grants = new Map<string, Granted>();
   const consented = new Set<string>();
   const fake = await serve(async ({ url, form }) => {
     const issuer = url.origin;
@@ -148,37 +180,32 @@ export async function startApple(user: () => AppleUser, keys: AppleKeys): Promis
         token_endpoint_auth_methods_supported: ['client_secret_post'],
       });
     if (url.pathname === '/auth/keys') return json({ keys: [jwk] });
-    const { sub, email, firstName, lastName } = user();
+    const known = user();
     if (url.pathname === '/auth/authorize') {
       const asked = url.searchParams;
       // Asked for a name or an address, it takes no other way back.
       if (asked.get('response_mode') !== 'form_post') return { status: 400, body: 'invalid_request' };
-      const code = randomUUID();
-      grants.set(code, { nonce: asked.get('nonce') ?? '', challenge: asked.get('code_challenge') ?? '' });
-      const fields = { code, state: asked.get('state') ?? '' };
+      const [action, state] = [asked.get('redirect_uri') ?? '', asked.get('state') ?? ''];
+      if (!known) return postBack(action, { error: 'user_cancelled_authorize', state });
+      const { sub, email, firstName, lastName } = known;
       const first = { user: JSON.stringify({ name: { firstName, lastName }, email }) };
-      const whole = consented.has(sub) ? fields : { ...fields, ...first };
+      const fields = { code: grant(grants, asked), state, ...(consented.has(sub) ? {} : first) };
       consented.add(sub);
-      const inputs = Object.entries(whole).map(
-        ([name, value]) => `<input type="hidden" name="${name}" value="${value.replaceAll('"', '&quot;')}">`,
-      );
-      return { body: `<form method="post" action="${asked.get('redirect_uri')}">${inputs.join('')}</form>` };
+      return postBack(action, fields);
     }
     if (url.pathname !== '/auth/token') return { status: 404 };
-    const grant = grants.get(form.get('code') ?? '');
-    grants.delete(form.get('code') ?? '');
-    const challenge = createHash('sha256')
-      .update(form.get('code_verifier') ?? '')
-      .digest('base64url');
-    if (!(await isOurs(form.get('client_secret') ?? '', form.get('client_id') ?? '', keys)))
+    const granted = redeem(grants, form);
+    const audience = keys.audience === 'issuer' ? issuer : 'https://appleid.apple.com';
+    if (!(await isOurs(form.get('client_secret') ?? '', form.get('client_id') ?? '', keys, audience)))
       return json({ error: 'invalid_client' }, 400);
-    if (!grant || grant.challenge !== challenge) return json({ error: 'invalid_grant' }, 400);
+    if (!granted || !known) return json({ error: 'invalid_grant' }, 400);
+    const { sub, email, isPrivateEmail = false } = known;
     const claims = {
-      nonce: grant.nonce,
+      nonce: granted.nonce,
       nonce_supported: true,
       email,
       email_verified: 'true',
-      is_private_email: 'false',
+      is_private_email: String(isPrivateEmail),
     };
     const idToken = await new SignJWT({ sub, ...claims })
       .setProtectedHeader({ alg: 'RS256', kid: jwk.kid })
@@ -198,13 +225,27 @@ export async function startApple(user: () => AppleUser, keys: AppleKeys): Promis
   return fake;
 }
 
-async function isOurs(secret: string, clientId: string, { teamId, keyId, privateKey, ...keys }: AppleKeys) {
+/** A page that a browser posts back by itself, as `submitForm` does (OAuth 2.0 Form Post Response Mode). */
+function postBack(action: string, fields: Readonly<Record<string, string>>): Replied {
+  const inputs = Object.entries(fields).map(
+    ([name, value]) => `<input type="hidden" name="${name}" value="${escapeHtml(value)}">`,
+  );
+  const form = `<form method="post" action="${escapeHtml(action)}">${inputs.join('')}</form>`;
+  return { body: `<!doctype html><body onload="document.forms[0].submit()">${form}</body>` };
+}
+
+async function isOurs(
+  secret: string,
+  clientId: string,
+  { teamId, keyId, privateKey, ...keys }: AppleKeys,
+  audience: string,
+) {
   try {
     const { payload, protectedHeader } = await jwtVerify(secret, createPublicKey(privateKey), {
       algorithms: ['ES256'],
       issuer: teamId,
       subject: keys.clientId,
-      audience: 'https://appleid.apple.com',
+      audience,
       requiredClaims: ['iat', 'exp'],
     });
     const lifetime = (payload.exp ?? 0) - (payload.iat ?? 0);
@@ -218,6 +259,14 @@ async function isOurs(secret: string, clientId: string, { teamId, keyId, private
 export function submitForm(html: string): { readonly action: string; readonly body: URLSearchParams } {
   const body = new URLSearchParams();
   for (const [, name = '', value = ''] of html.matchAll(/name="([^"]+)" value="([^"]*)"/g))
-    body.set(name, value.replaceAll('&quot;', '"'));
-  return { action: /action="([^"]+)"/.exec(html)?.[1] ?? '', body };
+    body.set(name, unescapeHtml(value));
+  return { action: unescapeHtml(/action="([^"]+)"/.exec(html)?.[1] ?? ''), body };
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;');
+}
+
+function unescapeHtml(text: string): string {
+  return text.replaceAll('&lt;', '<').replaceAll('&quot;', '"').replaceAll('&amp;', '&');
 }

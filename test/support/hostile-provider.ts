@@ -2,7 +2,16 @@ import { createHash, createHmac, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose';
+import {
+  CompactSign,
+  type CryptoKey,
+  exportJWK,
+  exportSPKI,
+  generateKeyPair,
+  type JWK,
+  type JWTPayload,
+  SignJWT,
+} from 'jose';
 
 type Claims = Readonly<Record<string, unknown>>;
 
@@ -23,19 +32,21 @@ export type Trouble =
   | { readonly redirectTo: string }
   | { readonly body: string };
 
-export type Endpoint = 'metadata' | 'jwks' | 'token' | 'userinfo';
+export type Endpoint = 'metadata' | 'authorize' | 'jwks' | 'token' | 'userinfo';
 
 /** What the provider says otherwise than a good one would. */
 export interface Bend {
   metadata?: (metadata: Claims) => Claims;
   /** What the browser carries back. */
   redirect?: (parameters: URLSearchParams) => void;
-  /** The claims and the header of an ID token; or a whole token in its place. */
-  idToken?: (claims: JWTPayload) => JWTPayload | string | Promise<string>;
+  /** The claims of an ID token, or its claims and its header, signed as they are; or a whole token in its place. */
+  idToken?: (claims: JWTPayload, header: Claims) => BentToken | Promise<BentToken>;
   token?: (response: Claims) => Claims;
   userInfo?: (claims: Claims) => Claims;
   trouble?: Partial<Record<Endpoint, Trouble>>;
 }
+
+export type BentToken = string | JWTPayload | { readonly claims: JWTPayload; readonly header: Claims };
 
 /** An OpenID provider whose every answer a test may bend. Left alone it is a good one, and checks what it is sent. */
 export interface HostileProvider {
@@ -46,8 +57,10 @@ export interface HostileProvider {
   /** Who logs in next: the claims about them. */
   person: Claims & { readonly sub?: unknown };
   bend: Bend;
-  /** A URL that nobody has a reason to ask, and how often it was. */
-  readonly bait: { readonly url: string; calls: number };
+  /** A URL that nobody has a reason to ask, how often it was, and the keys that whoever asks it gets. */
+  readonly bait: { readonly url: string; calls: number; keys: readonly JWK[] };
+  /** By which it signs at present. */
+  readonly key: SigningKey;
   /** Answers an authorization request, as a person who is logged in and agrees. Gives where the browser goes then. */
   authorizeAt(url: string): URL;
   /** Signs an ID token as the token endpoint would. */
@@ -64,7 +77,8 @@ export interface MintOptions {
   readonly without?: readonly string[];
 }
 
-interface SigningKey {
+/** A pair of keys, and the public one as it is told to others. */
+export interface SigningKey {
   readonly kid: string;
   readonly privateKey: CryptoKey;
   readonly publicKey: CryptoKey;
@@ -78,8 +92,14 @@ interface Grant {
   readonly person: Claims;
 }
 
+/** How its client is known to it. */
+export interface HostileProviderOptions {
+  readonly clientId?: string;
+  readonly clientSecret?: string;
+}
+
 /** Starts one on a port of its own. */
-export async function startHostileProvider(): Promise<HostileProvider> {
+export async function startHostileProvider(options: HostileProviderOptions = {}): Promise<HostileProvider> {
   let key = await makeKey();
   const grants = new Map<string, Grant>();
   const accessTokens = new Map<string, Claims>();
@@ -91,12 +111,15 @@ export async function startHostileProvider(): Promise<HostileProvider> {
 
   const provider: HostileProvider = {
     issuer,
-    clientId: 'the-client',
-    clientSecret: 'the-secret-of-the-client',
+    clientId: options.clientId ?? 'the-client',
+    clientSecret: options.clientSecret ?? 'the-secret-of-the-client',
     requests: [],
     person: { sub: 'nobody yet' },
     bend: {},
-    bait: { url: `${issuer}/bait`, calls: 0 },
+    bait: { url: `${issuer}/bait`, calls: 0, keys: [] },
+    get key() {
+      return key;
+    },
     authorizeAt(url) {
       const asked = new URL(url).searchParams;
       provider.requests.push({
@@ -106,14 +129,7 @@ export async function startHostileProvider(): Promise<HostileProvider> {
         query: asked,
         form: new URLSearchParams(),
       });
-      const redirectUri = asked.get('redirect_uri') ?? '';
-      const [code, back] = [randomUUID(), new URL(redirectUri)];
-      const [nonce, challenge] = [asked.get('nonce'), asked.get('code_challenge')];
-      grants.set(code, { nonce, challenge, redirectUri, person: provider.person });
-      const parameters = new URLSearchParams({ code, state: asked.get('state') ?? '', iss: issuer });
-      provider.bend.redirect?.(parameters);
-      back.search = parameters.toString();
-      return back;
+      return authorize(asked);
     },
     mint(claims = {}, { header = {}, key: other, without = [] } = {}) {
       const now = Math.floor(Date.now() / 1000);
@@ -123,9 +139,7 @@ export async function startHostileProvider(): Promise<HostileProvider> {
         ...claims,
       } as JWTPayload;
       const left = Object.fromEntries(Object.entries(payload).filter(([name]) => !without.includes(name)));
-      return new SignJWT(left)
-        .setProtectedHeader({ alg: 'RS256', kid: key.kid, ...header })
-        .sign(other ?? key.privateKey);
+      return sign(left, header, other);
     },
     async rotateKey() {
       key = await makeKey();
@@ -137,6 +151,26 @@ export async function startHostileProvider(): Promise<HostileProvider> {
       }),
   };
 
+  function sign(claims: JWTPayload, header: Claims, other?: CryptoKey): Promise<string> {
+    return new SignJWT(claims)
+      .setProtectedHeader({ alg: 'RS256', kid: key.kid, ...header })
+      .sign(other ?? key.privateKey);
+  }
+
+  /** Somebody is logged in, and agrees. Without PKCE by S256 nobody gets a code (RFC 7636 §4.4.1). */
+  function authorize(asked: URLSearchParams): URL {
+    const redirectUri = asked.get('redirect_uri') ?? '';
+    const [code, back] = [randomUUID(), new URL(redirectUri)];
+    const [nonce, challenge] = [asked.get('nonce'), asked.get('code_challenge')];
+    const isProtected = challenge !== null && asked.get('code_challenge_method') === 'S256';
+    if (isProtected) grants.set(code, { nonce, challenge, redirectUri, person: provider.person });
+    const outcome = isProtected ? { code } : { error: 'invalid_request' };
+    const parameters = new URLSearchParams({ ...outcome, state: asked.get('state') ?? '', iss: issuer });
+    provider.bend.redirect?.(parameters);
+    back.search = parameters.toString();
+    return back;
+  }
+
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', issuer);
     const form = new URLSearchParams(await readBody(request));
@@ -147,14 +181,21 @@ export async function startHostileProvider(): Promise<HostileProvider> {
     switch (url.pathname) {
       case '/.well-known/openid-configuration':
         return void ((await isTroubled('metadata', response)) || send(metadata()));
+      case '/authorize':
+        return void (
+          (await isTroubled('authorize', response)) ||
+          response.writeHead(302, { location: authorize(url.searchParams).href }).end()
+        );
       case '/jwks':
         return void ((await isTroubled('jwks', response)) || send({ keys: [key.jwk] }));
       case '/token':
         return void ((await isTroubled('token', response)) || send(...(await exchange(headers.authorization, form))));
       case '/userinfo':
         return void ((await isTroubled('userinfo', response)) || send(...userInfo(headers.authorization)));
+      case '/bait':
+        provider.bait.calls += 1;
+        return void send({ keys: provider.bait.keys });
       default:
-        provider.bait.calls += url.pathname === '/bait' ? 1 : 0;
         response.writeHead(404).end();
     }
   }
@@ -185,14 +226,21 @@ export async function startHostileProvider(): Promise<HostileProvider> {
       id_token_signing_alg_values_supported: ['RS256'],
       response_types_supported: ['code'],
       subject_types_supported: ['public'],
+      code_challenge_methods_supported: ['S256'],
+      token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
     };
     return provider.bend.metadata?.(good) ?? good;
   }
 
   async function exchange(authorization: string | undefined, form: URLSearchParams): Promise<[Claims, number]> {
-    const secret = form.get('client_secret') ?? basicSecret(authorization);
-    if (secret !== provider.clientSecret) return [{ error: 'invalid_client' }, 401];
+    const [id, secret] = authorization
+      ? basicCredentials(authorization)
+      : [form.get('client_id'), form.get('client_secret')];
+    if (id !== provider.clientId || secret !== provider.clientSecret) return [{ error: 'invalid_client' }, 401];
+    // One way to say who it is, never two (RFC 6749 §2.3).
+    if (authorization && form.has('client_secret')) return [{ error: 'invalid_request' }, 400];
     if (form.get('grant_type') === 'refresh_token') return refresh(form.get('refresh_token') ?? '');
+    if (form.get('grant_type') !== 'authorization_code') return [{ error: 'unsupported_grant_type' }, 400];
     const grant = grants.get(form.get('code') ?? '');
     grants.delete(form.get('code') ?? '');
     const challenge = createHash('sha256')
@@ -200,10 +248,14 @@ export async function startHostileProvider(): Promise<HostileProvider> {
       .digest('base64url');
     const fits = grant?.redirectUri === form.get('redirect_uri') && grant?.challenge === challenge;
     if (!grant || !fits) return [{ error: 'invalid_grant' }, 400];
-    const claims = { ...grant.person, ...(grant.nonce === null ? {} : { nonce: grant.nonce }) };
-    const bent = (await provider.bend.idToken?.({ ...standard(), ...claims })) ?? claims;
-    const idToken = typeof bent === 'string' ? bent : await provider.mint(bent);
-    return [respond(grant.person, { id_token: idToken }), 200];
+    const claims = { ...standard(), ...grant.person, ...(grant.nonce === null ? {} : { nonce: grant.nonce }) };
+    return [respond(grant.person, { id_token: await idTokenOf(claims) }), 200];
+  }
+
+  async function idTokenOf(claims: JWTPayload): Promise<string> {
+    const bent = (await provider.bend.idToken?.(claims, { alg: 'RS256', kid: key.kid })) ?? claims;
+    if (typeof bent === 'string') return bent;
+    return isWhole(bent) ? sign(bent.claims, bent.header) : sign(bent, {});
   }
 
   function standard(): JWTPayload {
@@ -238,26 +290,38 @@ export async function startHostileProvider(): Promise<HostileProvider> {
   return provider;
 }
 
-/** ID tokens that must let nobody in, each with what is wrong. Any other claim is as it should be. */
+/**
+ * ID tokens that must let nobody in, each with what is wrong. Any other claim is as it should be.
+ * @param clientId for whom they are, where they are for anybody
+ */
 export async function hostileIdTokens(
   provider: HostileProvider,
   nonce: string,
+  clientId: string = provider.clientId,
 ): Promise<readonly { readonly name: string; readonly token: string }[]> {
-  const { bait, clientId, clientSecret, issuer } = provider;
-  const good = { nonce };
+  const { bait, clientSecret, issuer, key } = provider;
+  const good = { nonce, aud: clientId };
   const now = Math.floor(Date.now() / 1000);
   const stranger = await makeKey();
+  // Whoever asks for the keys that such a token names gets them: only asking nobody keeps it out.
+  bait.keys = [stranger.jwk];
   const whole = await provider.mint(good);
   const [header = '', payload = '', signature = ''] = whole.split('.');
   const decoded = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Claims;
-  const real = JSON.parse(Buffer.from(header, 'base64url').toString()) as { kid: string };
-  const pem = await exportSPKI((await publicKeyOf(provider)) ?? stranger.publicKey);
+  const pem = await exportSPKI(key.publicKey);
   const bent = (name: string, claims: JWTPayload, options?: MintOptions) =>
     provider.mint({ ...good, ...claims }, options).then((token) => ({ name, token }));
-  const unsigned = (alg: string) => `${encode({ alg, kid: real.kid })}.${encode(decoded)}.`;
+  const unsigned = (alg: string) => `${encode({ alg, kid: key.kid })}.${encode(decoded)}.`;
   const keyed = (secret: string, alg = 'HS256') => {
-    const signed = `${encode({ alg, kid: real.kid })}.${encode(decoded)}`;
+    const signed = `${encode({ alg, kid: key.kid })}.${encode(decoded)}`;
     return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+  };
+  const signed = async (name: string, payload: string, extension: Claims = {}) => {
+    const crit = Object.keys(extension);
+    const token = await new CompactSign(Buffer.from(payload))
+      .setProtectedHeader({ alg: 'RS256', kid: key.kid, ...extension, ...(crit.length > 0 ? { crit } : {}) })
+      .sign(key.privateKey, { crit: Object.fromEntries(crit.map((each) => [each, true])) });
+    return { name, token };
   };
   return Promise.all([
     { name: 'alg none', token: unsigned('none') },
@@ -265,6 +329,7 @@ export async function hostileIdTokens(
     { name: 'alg nOnE', token: unsigned('nOnE') },
     { name: 'HS256 with the public key', token: keyed(pem) },
     { name: 'HS256 with the public key after a blank', token: keyed(` ${pem}`) },
+    { name: 'HS256 with the public key and the end of its last line', token: keyed(`${pem}\n`) },
     { name: 'HS256 with the secret of the client', token: keyed(clientSecret) },
     { name: 'a flipped signature', token: `${header}.${payload}.${flip(signature)}` },
     { name: 'no signature', token: `${header}.${payload}.` },
@@ -274,6 +339,7 @@ export async function hostileIdTokens(
     },
     bent('the key of somebody else under the same id', {}, { key: stranger.privateKey }),
     bent('the key of somebody else', {}, { key: stranger.privateKey, header: { kid: stranger.kid } }),
+    bent('the id of a key that there is not', {}, { header: { kid: stranger.kid } }),
     bent('a key in its header', {}, { key: stranger.privateKey, header: { kid: stranger.kid, jwk: stranger.jwk } }),
     bent(
       'the URL of a key in its header',
@@ -281,13 +347,16 @@ export async function hostileIdTokens(
       { key: stranger.privateKey, header: { kid: stranger.kid, jku: bait.url } },
     ),
     bent('the URL of a certificate', {}, { key: stranger.privateKey, header: { kid: stranger.kid, x5u: bait.url } }),
+    signed('an extension that must be understood', JSON.stringify(decoded), { 'urn:example:unheard': true }),
     bent('another issuer', { iss: 'https://evil.example' }),
     bent('an issuer with a slash more', { iss: `${issuer}/` }),
     bent('no issuer', {}, { without: ['iss'] }),
     bent('another audience', { aud: 'somebody else' }),
     bent('no audience', {}, { without: ['aud'] }),
     bent('us and others as its audience, made for the others', { aud: [clientId, 'others'], azp: 'others' }),
+    bent('us and others as its audience, made for nobody named', { aud: [clientId, 'others'] }),
     bent('us as its audience, made for others', { aud: clientId, azp: 'others' }),
+    bent('an access token', {}, { header: { typ: 'at+jwt' } }),
     bent('a time that is over', { iat: now - 7_200, exp: now - 3_600 }),
     bent('no end', {}, { without: ['exp'] }),
     bent('no beginning', {}, { without: ['iat'] }),
@@ -302,17 +371,15 @@ export async function hostileIdTokens(
     bent('a subject longer than any', { sub: 'a'.repeat(300) }),
     { name: 'five parts', token: `${whole}.e30.e30` },
     { name: 'no JSON', token: `${header}.${Buffer.from('claims').toString('base64url')}.${signature}` },
+    signed('no JSON, rightly signed', 'claims'),
+    signed('a list of claims, rightly signed', JSON.stringify([decoded])),
     { name: 'nothing at all', token: '' },
     { name: 'a whole mebibyte', token: 'x'.repeat(2 ** 15) },
   ]);
 }
 
-async function publicKeyOf(provider: HostileProvider): Promise<CryptoKey | null> {
-  const response = await fetch(`${provider.issuer}/jwks`);
-  const { keys } = (await response.json()) as { keys: JsonWebKey[] };
-  const [jwk] = keys;
-  const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
-  return jwk ? crypto.subtle.importKey('jwk', jwk, algorithm, true, ['verify']) : null;
+function isWhole(bent: Exclude<BentToken, string>): bent is { claims: JWTPayload; header: Claims } {
+  return typeof bent.claims === 'object' && typeof bent.header === 'object';
 }
 
 async function makeKey(): Promise<SigningKey> {
@@ -331,11 +398,12 @@ function flip(signature: string): string {
   return bytes.toString('base64url');
 }
 
-function basicSecret(authorization = ''): string {
-  const [, secret = ''] = Buffer.from(authorization.replace(/^Basic /, ''), 'base64')
+function basicCredentials(authorization: string): [string, string] {
+  const [id = '', secret = ''] = Buffer.from(authorization.replace(/^Basic /i, ''), 'base64')
     .toString()
-    .split(':');
-  return decodeURIComponent(secret.replaceAll('+', ' '));
+    .split(':')
+    .map((part) => decodeURIComponent(part.replaceAll('+', ' ')));
+  return [id, secret];
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {
