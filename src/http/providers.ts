@@ -28,6 +28,8 @@ export function providerRoutes(app: App): Hono<Env> {
   const routes = new Hono<Env>();
 
   async function answer(context: Context<Env>, parameters: URLSearchParams | null) {
+    // Whoever only looks, such as a scanner of links, must not use up what the browser brings next.
+    if (context.req.method === 'HEAD') return context.body(null, 204);
     const id = context.req.param('id') ?? '';
     const client = clientOf(context.env.incoming, app.config.trustedProxies);
     const returned = await returnFromProvider(app, { client }, id, parameters ?? new URLSearchParams());

@@ -1,6 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
-import { createRemoteJWKSet, decodeJwt, errors, customFetch as joseFetch, jwtVerify } from 'jose';
+import {
+  createRemoteJWKSet,
+  decodeJwt,
+  decodeProtectedHeader,
+  errors,
+  type JWTPayload,
+  customFetch as joseFetch,
+  jwtVerify,
+} from 'jose';
 import { LRUCache } from 'lru-cache';
 import * as client from 'openid-client';
 import type {
@@ -98,6 +106,8 @@ const MAX_PROVIDERS = 1_000;
 const OPERATION_MS = 8_000;
 /** Clocks differ. Seconds. */
 const CLOCK_TOLERANCE = 30;
+/** Of an ID token, in seconds: a month. */
+const MAX_LIFETIME = 30 * 24 * 3_600;
 /** What signs with a key that only the provider has. */
 const ASYMMETRIC = [
   'ES256',
@@ -196,6 +206,7 @@ export function createProviders({ clock }: { readonly clock: () => Date }): Prov
         const idToken = tokens.claims() ?? null;
         if (isOidc && !idToken) throw new Error('the provider sent no ID token');
         if (idToken) checkClaims(provider, idToken);
+        if (isOidc) checkType(decodeProtectedHeader(tokens.id_token ?? ''));
         const answer: ProviderAnswer = {
           idToken: isOidc ? idToken : null,
           resources: await resources(provider, known, tokens.access_token, idToken?.sub ?? null),
@@ -216,8 +227,7 @@ export function createProviders({ clock }: { readonly clock: () => Date }): Prov
           requiredClaims: ['iss', 'sub', 'aud', 'exp', 'iat'],
           clockTolerance: CLOCK_TOLERANCE,
         });
-        // An access token may be meant for us as well (RFC 9068 §2.1): it says nothing of who is there.
-        if (!/^(?:jwt)?$/i.test(protectedHeader.typ ?? '')) throw new Error('no ID token');
+        checkType(protectedHeader);
         checkClaims(provider, payload);
         if ((payload.nonce ?? null) !== nonce) throw new Error('the ID token was made for another request');
         const answer: ProviderAnswer = {
@@ -278,7 +288,7 @@ async function discover(
   // The library compares URLs, in which a slash more or less may mean the same. Issuers are compared as text
   // (OpenID Connect Discovery 1.0 §4.3), but for Microsoft's shared ones, which name a template instead.
   if (metadata.issuer !== issuer && new URL(issuer).origin !== MICROSOFT) {
-    throw new Error(`the metadata name another issuer than ${issuer}`);
+    throw new Error(`the metadata name the issuer ${metadata.issuer}, which is not ${issuer}`);
   }
   const algorithms = metadata.id_token_signing_alg_values_supported ?? ['RS256'];
   const pinned = algorithms.filter((algorithm) => ASYMMETRIC.includes(algorithm));
@@ -335,15 +345,22 @@ function redirectData({ user }: Readonly<Record<string, string>>): ProviderAnswe
 }
 
 /** What neither library looks at. */
-function checkClaims(
-  { clientId, clientIds }: Provider,
-  { sub, iat, azp }: { readonly sub?: unknown; readonly iat?: unknown; readonly azp?: unknown },
-): void {
+function checkClaims({ clientId, clientIds }: Provider, { sub, aud, iat, exp, azp }: JWTPayload): void {
   if (typeof sub !== 'string' || sub === '') throw new Error('the ID token names nobody');
   if (typeof iat !== 'number' || iat > Date.now() / 1_000 + CLOCK_TOLERANCE)
     throw new Error('the ID token comes from the future');
+  if (typeof exp !== 'number' || exp > Date.now() / 1_000 + MAX_LIFETIME)
+    throw new Error('the ID token lasts for longer than any');
+  // Meant for others as well, it says who asked for it (OpenID Connect Core 1.0 §3.1.3.7).
+  if (Array.isArray(aud) && aud.length > 1 && azp === undefined)
+    throw new Error('the ID token was made for others as well');
   if (azp !== undefined && azp !== clientId && !clientIds.some((own) => own === azp))
     throw new Error('the ID token was made for somebody else');
+}
+
+/** An access token may be meant for us as well (RFC 9068 §2.1): it says nothing of who is there. */
+function checkType({ typ = '' }: { readonly typ?: string | undefined }): void {
+  if (!/^(?:jwt)?$/i.test(typ)) throw new Error('no ID token');
 }
 
 function proven(provider: Provider, answer: ProviderAnswer, tokens: ProviderTokens | null): ProvenIdentity {
