@@ -80,6 +80,8 @@ type Nothing = Record<never, never>;
 interface Connected {
   readonly connectionId: string;
   readonly provider: string;
+  /** As people know it. */
+  readonly providerName: string;
   readonly displayName: string;
 }
 

@@ -1,6 +1,7 @@
 import type { App } from '../app.ts';
-import { announceConnection, joinIdentity, readIdentity } from '../login/identity.ts';
+import { announceConnection, announceDisconnection, joinIdentity, readIdentity } from '../login/identity.ts';
 import * as pendingLogins from '../records/pending-logins.ts';
+import * as sessions from '../records/sessions.ts';
 import type { SocialConnection } from '../records/social-connections.ts';
 import * as connections from '../records/social-connections.ts';
 import type { User } from '../records/users.ts';
@@ -96,7 +97,10 @@ export async function completeProviderConnection(
   });
 }
 
-/** Takes a connection away, unless nothing else would let the person in. Logins that it began end. */
+/**
+ * Takes a connection away, unless nothing else would let the person in. What it opened ends, but for the session that
+ * asks: logins that are not finished, and sessions that came by this provider.
+ */
 export async function disconnectProvider(
   app: App,
   caller: Caller,
@@ -105,7 +109,7 @@ export async function disconnectProvider(
 ): Promise<DisconnectProviderResult> {
   const { id: userId } = viewer.user;
   return transact(app, caller.client, async (unit): Promise<DisconnectProviderResult> => {
-    const { db, now, emit } = unit;
+    const { db, now, config, emit } = unit;
     const known = await lockViewer(unit, viewer);
     if (!known) return { kind: 'Unauthenticated', reason: 'REVOKED' };
     const held = await connections.list(db, userId);
@@ -114,8 +118,14 @@ export async function disconnectProvider(
     if (!(await canGoWithout(app, unit, known.user, { connection: removed.id }))) return { kind: 'LastLoginMethod' };
     await connections.remove(db, userId, removed.id);
     await pendingLogins.endAll(db, userId, now);
-    const { id: connectionId, provider, displayName } = removed;
-    emit({ kind: 'ProviderDisconnected', userId, connectionId, provider, displayName });
+    const { provider } = removed;
+    const live = await sessions.listLive(db, userId, config.session.idle, now);
+    for (const { id, methods } of live) {
+      const came = methods.some((each) => each.method === 'PROVIDER' && each.provider === provider);
+      if (came && id !== known.session.id && (await sessions.end(db, id, 'REVOKED', now)))
+        emit({ kind: 'SessionEnded', userId, sessionId: id, reason: 'REVOKED' });
+    }
+    announceDisconnection(unit, userId, removed);
     return { kind: 'ProviderDisconnected', connections: held.filter((each) => each !== removed) };
   });
 }

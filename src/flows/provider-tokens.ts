@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { App, ProviderTokens } from '../app.ts';
+import { isUuid } from '../lib/uuid.ts';
 import type { KeptTokens } from '../records/social-connections.ts';
 import * as connections from '../records/social-connections.ts';
 import { failed, findProvider } from './shared/provider-flow.ts';
@@ -21,6 +22,7 @@ export async function providerAccessToken(
   app: App,
   of: { readonly userId: string; readonly provider: string },
 ): Promise<string | null> {
+  if (!isUuid(of.userId)) return null;
   const [kept] = await connections.tokensOf(app.database, of.userId, of.provider);
   const tokens = kept && open(app, kept);
   if (!kept || !tokens) return null;

@@ -2,6 +2,7 @@ import type { App, Count } from '../app.ts';
 import { addressKey } from '../lib/client-address.ts';
 import type { EmailAddress } from '../lib/email-address.ts';
 import type { PhoneNumber } from '../lib/phone-number.ts';
+import { announceDisconnection } from '../login/identity.ts';
 import { beginLogin, type LoginContext, type LoginStep } from '../login/pipeline.ts';
 import { reclaim, reclaimNumber } from '../login/reclaim.ts';
 import { setPassword } from '../login/set-password.ts';
@@ -10,6 +11,7 @@ import * as emails from '../records/emails.ts';
 import type { PasswordHash } from '../records/passwords.ts';
 import type { CredentialKind } from '../records/sessions.ts';
 import * as sessions from '../records/sessions.ts';
+import * as connections from '../records/social-connections.ts';
 import * as users from '../records/users.ts';
 import { transact, type Unit } from '../unit.ts';
 import {
@@ -100,6 +102,7 @@ async function reset(
   if ((await acknowledge(unit, challenge)) === 'not theirs') return { kind: 'InvalidToken' };
   const passwordChangedAt = await setPassword(unit, userId, password);
   unit.emit({ kind: 'PasswordReset', userId });
+  await disconnectAll(unit, userId);
   if (!config.logInAfterPasswordReset) return { kind: 'PasswordWasReset', sessionsEnded: live.length };
 
   const step = await beginLogin(unit, context, {
@@ -111,6 +114,16 @@ async function reset(
   });
   if (!step) throw new Error('an account whose password was just reset refused a login');
   return step;
+}
+
+/**
+ * Whoever was in the account may have connected an account of theirs at a provider. A reset gives the owner everything
+ * back; what was theirs is linked again at the next login from there, once they show the new password.
+ */
+async function disconnectAll(unit: Unit, userId: string): Promise<void> {
+  const connected = await connections.list(unit.db, userId);
+  await connections.removeAll(unit.db, userId);
+  for (const connection of connected) announceDisconnection(unit, userId, connection);
 }
 
 function acknowledge(unit: Unit, { userId, channel, destination }: Proven['challenge']) {

@@ -22,7 +22,7 @@ const MESSAGES = {
   EnrollmentRefused: 'This cannot be set up here.',
   PasskeyRejected: 'This passkey could not be added.',
   ProviderNotFound: 'There is no such provider here.',
-  ProviderFailed: 'The login at the provider did not work. Please begin again.',
+  ProviderFailed: 'The provider did not let you through.',
   ConnectionTaken: 'This belongs to another account.',
   LastLoginMethod: 'Without this there would be no way to log in any more.',
 } as const;

@@ -18,7 +18,10 @@ export interface NewAccount {
   readonly username: { readonly username: Username; readonly key: string } | null;
   /** Null for a sign-up that ends with a passkey, or began at a provider. */
   readonly password: PasswordHash | null;
-  /** The account at a provider that it is made from, if any. */
+  /**
+   * The account at a provider that it is made from, if any. One that has seen the mailbox belongs to the account at once;
+   * any other joins with the first session, so that nothing tells before whether the address was free.
+   */
   readonly identity?: Identity | null;
 }
 
@@ -50,8 +53,9 @@ export async function makeAccount(
   if (email && !(await addEmail(unit, id, email, identity))) taken.push('email');
   if (phone && !(await phones.add(db, id, phone, now))) taken.push('phone');
   if (password) await passwords.set(db, id, password, now);
-  const joined = identity && (await joinIdentity(unit, id, identity));
-  if (identity && !joined) taken.push('identity');
+  const vouches = isVerifiedBy(identity, email);
+  const joined = identity && vouches ? await joinIdentity(unit, id, identity) : null;
+  if (vouches && !joined) taken.push('identity');
   const [path] = taken;
   const holder = path === 'phone' || !email ? await phones.holderOf(db, phone) : await emails.holderOf(db, email);
   if (path || !keep) await db.execute`ROLLBACK TO SAVEPOINT account`;
@@ -80,12 +84,13 @@ export function isVerifiedBy(identity: Identity | null, email: EmailAddress | nu
 
 /** Tells that there is a new account, and what it came with. */
 export function announceSignUp(
-  unit: Pick<Unit, 'emit'>,
+  unit: Pick<Unit, 'config' | 'emit'>,
   { id, email, identity = null }: Pick<NewAccount, 'id' | 'email' | 'identity'>,
   { connectionId }: Pick<Extract<MadeAccount, { kind: 'made' }>, 'connectionId'>,
 ): void {
   unit.emit({ kind: 'SignedUp', userId: id });
   if (email && isVerifiedBy(identity, email)) unit.emit({ kind: 'EmailVerified', userId: id, address: email });
+  // One that joins later is told then.
   if (identity && connectionId) announceConnection(unit, id, connectionId, identity, { signingUp: true });
 }
 

@@ -2,6 +2,7 @@ import { messageOf } from '../mail/challenge-message.ts';
 import type { Challenge, ChallengePurpose, NewChallenge } from '../records/challenges.ts';
 import * as challenges from '../records/challenges.ts';
 import type { PendingLogin } from '../records/pending-logins.ts';
+import * as pendingLogins from '../records/pending-logins.ts';
 import * as connections from '../records/social-connections.ts';
 import * as users from '../records/users.ts';
 import type { Unit } from '../unit.ts';
@@ -101,10 +102,20 @@ async function wasTold(
  */
 async function waysOf(
   { db }: Unit,
-  { purpose, userId }: Pick<Challenge, 'purpose' | 'userId'>,
+  {
+    purpose,
+    userId,
+    pendingLoginId = null,
+  }: Pick<NewChallenge, 'purpose' | 'userId'> & {
+    readonly pendingLoginId?: string | null;
+  },
 ): Promise<{ readonly codeOnly: boolean }> {
-  if (purpose !== 'VERIFY_EMAIL') return { codeOnly: false };
-  return { codeOnly: (await connections.list(db, userId ?? users.NOBODY)).length > 0 };
+  if (purpose !== 'VERIFY_EMAIL' && purpose !== 'CONFIRM_EMAIL') return { codeOnly: false };
+  const [connected, joins] = await Promise.all([
+    connections.list(db, userId ?? users.NOBODY),
+    pendingLogins.joinsIdentity(db, pendingLoginId),
+  ]);
+  return { codeOnly: joins || connected.length > 0 };
 }
 
 function limitOf({ purpose, destination, userId }: Challenge) {

@@ -1,9 +1,10 @@
-import { type EmailAddress, parseEmailAddress } from '../lib/email-address.ts';
+import { type EmailAddress, localPartOf, parseEmailAddress } from '../lib/email-address.ts';
 import { parsePersonName } from '../lib/person-name.ts';
+import type { Provider } from '../providers/provider.ts';
 import * as challenges from '../records/challenges.ts';
 import * as emails from '../records/emails.ts';
 import type { PendingLogin } from '../records/pending-logins.ts';
-import type { ConnectionFacts, ProviderAccount } from '../records/social-connections.ts';
+import type { ConnectionFacts, ProviderAccount, SocialConnection } from '../records/social-connections.ts';
 import * as connections from '../records/social-connections.ts';
 import * as users from '../records/users.ts';
 import type { Unit } from '../unit.ts';
@@ -45,12 +46,21 @@ export function readIdentity(word: ProviderWord, tokens: string | null): Identit
     issuer,
     subject,
     email,
-    emailVerified: email !== null && word.emailVerified,
+    emailVerified: email !== null && word.emailVerified && isSameMailbox(word.email ?? '', email),
     name: readName,
     username,
     displayName: readName ?? username ?? email ?? subject,
     tokens,
   };
+}
+
+/**
+ * Whether an address that a provider has seen is the one that we read. Ours is folded, so that one address has one form;
+ * a mailbox whose name only folds to it is somebody else's. Only the case of ASCII letters may differ.
+ */
+function isSameMailbox(written: string, read: EmailAddress): boolean {
+  const local = written.slice(0, written.lastIndexOf('@')).replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  return local === localPartOf(read);
 }
 
 /** What an identity is sealed for. */
@@ -98,6 +108,14 @@ export async function addressUse({ db, config }: Unit, { email, emailVerified }:
   return emailVerified && config.social.linking !== 'never' ? 'link' : 'taken';
 }
 
+/** The provider of an identity; null if it is not configured any more. */
+export function providerOf(
+  { config }: Pick<Unit, 'config'>,
+  { provider }: Pick<Identity, 'provider'>,
+): Pick<Provider, 'id' | 'name' | 'acceptsTokens'> | null {
+  return config.social.providers.find(({ id }) => id === provider) ?? null;
+}
+
 /** Whether an account needs an address to be of use. */
 export function needsEmail({ config, hooks }: Pick<Unit, 'config' | 'hooks'>): boolean {
   return config.loginIdentifiers.includes('EMAIL') || hooks.sendSms === undefined;
@@ -132,9 +150,8 @@ export async function joinIdentity(unit: Unit, userId: string, identity: Identit
   const id = await connections.add(db, userId, identity, factsOf(identity), now);
   if (id === null) return null;
   await keepTokens(unit, id, identity);
-  // A link that is on its way would verify the address for whoever is connected from now on, by one press of its owner.
-  const proven = (await emails.list(db, userId)).some(({ verified }) => verified);
-  if (!proven) await challenges.voidAll(db, userId, ['VERIFY_EMAIL'], now);
+  // A link that is on its way would add an address for whoever is connected from now on, by one press of its owner.
+  await challenges.voidAll(db, userId, ['VERIFY_EMAIL', 'CONFIRM_EMAIL'], now);
   return { id, known: false };
 }
 
@@ -143,13 +160,24 @@ export async function joinIdentity(unit: Unit, userId: string, identity: Identit
  * @param options `signingUp` if the person's account was made from it
  */
 export function announceConnection(
-  { emit }: Pick<Unit, 'emit'>,
+  { config, emit }: Pick<Unit, 'config' | 'emit'>,
   userId: string,
   connectionId: string,
   { provider, displayName }: Pick<Identity, 'provider' | 'displayName'>,
   { signingUp = false }: { readonly signingUp?: boolean } = {},
 ): void {
-  emit({ kind: 'ProviderConnected', userId, connectionId, provider, displayName, signingUp });
+  const providerName = providerOf({ config }, { provider })?.name ?? provider;
+  emit({ kind: 'ProviderConnected', userId, connectionId, provider, providerName, displayName, signingUp });
+}
+
+/** Tells that one is theirs no more. */
+export function announceDisconnection(
+  { config, emit }: Pick<Unit, 'config' | 'emit'>,
+  userId: string,
+  { id: connectionId, provider, displayName }: SocialConnection,
+): void {
+  const providerName = providerOf({ config }, { provider })?.name ?? provider;
+  emit({ kind: 'ProviderDisconnected', userId, connectionId, provider, providerName, displayName });
 }
 
 /** Notes that somebody came by a connection. */

@@ -8,7 +8,7 @@ import * as sessions from '../records/sessions.ts';
 import type { User } from '../records/users.ts';
 import * as users from '../records/users.ts';
 import type { Unit } from '../unit.ts';
-import { announceConnection, identityOf, joinIdentity } from './identity.ts';
+import { announceConnection, identityOf, joinIdentity, providerOf } from './identity.ts';
 import type { Asking, Prompt, Stages } from './stage.ts';
 import type { LoginPrompt } from './stages/index.ts';
 import { type TrustedDevice, trustDevice } from './trust.ts';
@@ -211,6 +211,8 @@ async function openSession(unit: Unit, { replaces }: LoginContext, login: Pendin
   // else a password alone would add another way in.
   const identity = identityOf(unit, login);
   if (login.sealedIdentity !== null && !identity) return null;
+  // Its provider was switched off meanwhile.
+  if (identity && !providerOf(unit, identity)) return null;
   if (identity) await db.execute`SAVEPOINT joining`;
   const joined = identity && (await joinIdentity(unit, login.userId, identity));
   if (identity && !joined) return null;
@@ -224,7 +226,8 @@ async function openSession(unit: Unit, { replaces }: LoginContext, login: Pendin
     if (identity) await db.execute`ROLLBACK TO SAVEPOINT joining`;
     return null;
   }
-  if (identity && joined && !joined.known) announceConnection(unit, login.userId, joined.id, identity);
+  if (identity && joined && !joined.known)
+    announceConnection(unit, login.userId, joined.id, identity, { signingUp: login.purpose === 'SIGN_UP' });
 
   if (replaces && (await sessions.end(db, replaces.id, 'LOGGED_OUT', now))) {
     unit.emit({ kind: 'SessionEnded', userId: replaces.userId, sessionId: replaces.id, reason: 'LOGGED_OUT' });

@@ -100,13 +100,13 @@ function toldOf(event: AuthEvent): Told | null {
 }
 
 function connectionInWords({
-  provider,
+  providerName,
   displayName,
 }: {
-  readonly provider: string;
+  readonly providerName: string;
   readonly displayName: string;
 }): string {
-  return `${displayName} (${provider})`;
+  return `${displayName} (${providerName})`;
 }
 
 const FACTORS: Readonly<Record<string, string>> = {

@@ -96,6 +96,13 @@ async function findBy(db: Db, tokenHash: Buffer | null, id: string | null, now: 
   return { ...login, passkeyChallenge: { bytes: challenge, expiresAt: challengeExpiresAt } };
 }
 
+/** Whether an account at a provider joins whoever's login this turns out to be. */
+export async function joinsIdentity(db: Db, id: string | null): Promise<boolean> {
+  const rows = await db.query`
+    SELECT 1 FROM pending_logins WHERE id = ${id}::uuid AND sealed_identity IS NOT NULL`;
+  return rows.length > 0;
+}
+
 /** Locks a login until the transaction ends. */
 export async function lock(db: Db, id: string): Promise<void> {
   await db.query`SELECT 1 FROM pending_logins WHERE id = ${id}::uuid FOR UPDATE`;

@@ -97,6 +97,23 @@ export async function remove(db: Db, id: string): Promise<void> {
   await db.execute`DELETE FROM users WHERE id = ${id}::uuid`;
 }
 
+/**
+ * Removes the account of somebody who began to sign up at a provider with an address that they did not verify. Nobody can
+ * get into it: it has no password, no factor and no account at a provider, and never had a session. One that somebody is
+ * signing up for in another way stays.
+ */
+export async function removeAbandoned(db: Db, address: EmailAddress, now: Date): Promise<void> {
+  await db.execute`
+    DELETE FROM users WHERE last_login_at IS NULL AND NOT is_proven(id)
+      AND id = (SELECT user_id FROM emails WHERE address = ${address} AND is_primary AND verified_at IS NULL)
+      AND NOT EXISTS (SELECT 1 FROM passwords WHERE user_id = users.id)
+      AND NOT EXISTS (SELECT 1 FROM authenticators WHERE user_id = users.id)
+      AND NOT EXISTS (SELECT 1 FROM social_connections WHERE user_id = users.id)
+      AND NOT EXISTS (SELECT 1 FROM phones WHERE user_id = users.id)
+      AND NOT EXISTS (SELECT 1 FROM pending_logins
+        WHERE user_id = users.id AND sealed_identity IS NULL AND completed_at IS NULL AND expires_at > ${now})`;
+}
+
 /** The roles of a person; none for nobody. */
 export async function rolesOf(db: Db, id: string): Promise<readonly string[]> {
   const [row] = await db.query<{ roles: string[] }>`SELECT roles FROM users WHERE id = ${id}::uuid`;

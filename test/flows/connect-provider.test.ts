@@ -54,7 +54,7 @@ describe('somebody signed in', () => {
         connection: { provider: { id: 'acme', name: 'Acme' }, displayName: 'Grace Hopper', email: account.email },
       });
       const texts = (await gateway.mails.rest(person.email)).map(({ text }) => text);
-      expect(texts.join()).toContain('Grace Hopper (acme)');
+      expect(texts.join()).toContain('Grace Hopper (Acme)');
       expect(hold(client, await enterFrom(gateway, provider, account)).userId).toBe(userId);
       const [connection] = await connectionsOf(client);
       const ended = await client.send(DISCONNECT_PROVIDER, { input: { id: connection?.id } });
@@ -166,6 +166,7 @@ describe('the tokens of a provider', () => {
     expect(new Set(renewed).size).toBe(1);
     expect(renewed[0]).not.toBe(first);
     expect(await providerAccessToken(keeping.app, { ...of, provider: 'other' })).toBeNull();
+    expect(await providerAccessToken(keeping.app, { ...of, userId: 'nobody' })).toBeNull();
     await held.client.send(DISCONNECT_PROVIDER, { input: { id: (await connectionsOf(held.client))[0]?.id } });
     expect(await providerAccessToken(keeping.app, of)).toBeNull();
 

@@ -314,12 +314,47 @@ describe('the hooks of an operator', () => {
     }
   });
 
+  test.each([
+    ['{ refused: true }', { refused: true }],
+    ['{}', {}],
+    ['a text', 'yes'],
+    ['both', { refuse: false, userId: '00000000-0000-4000-8000-000000000000' }],
+    ['an id that is a number', { userId: 7 }],
+  ])('a decision that is none lets nobody in: %s', async (_name, decision) => {
+    await withHooks({ preSocialLogin: () => decision as never }, async (hooked) => {
+      const { errors } = await enterFrom(hooked, provider, newAccount());
+      expect(errors).toHaveLength(1);
+      expect(hooked.logs.join()).toContain('the hook preSocialLogin decided neither');
+      expect(await hooked.sql('SELECT 1 FROM users')).toEqual([]);
+    });
+  });
+
+  test('{ refuse: false } is no refusal, and the id of nobody lets nobody in', async () => {
+    await withHooks({ preSocialLogin: () => ({ refuse: false }) as never }, async (hooked) => {
+      expect((await enterFrom(hooked, provider, newAccount())).result.__typename).toBe('LoggedIn');
+    });
+    await withHooks({ preSocialLogin: () => ({ userId: 'no-such' }) }, async (hooked) => {
+      const { result } = await enterFrom(hooked, provider, newAccount());
+      expect(result).toMatchObject({ __typename: 'ProviderFailed', failure: 'DENIED' });
+    });
+  });
+
+  test('populateUser that gives something else is a fault of its own, and nobody is made', async () => {
+    await withHooks({ populateUser: () => ({ name: 5 }) as never }, async (hooked) => {
+      const { errors } = await enterFrom(hooked, provider, newAccount());
+      expect(errors).toHaveLength(1);
+      expect(hooked.logs.join()).toContain('the hook populateUser gave no');
+      expect(await hooked.sql('SELECT 1 FROM users')).toEqual([]);
+    });
+  });
+
   test('populateUser names the person', async () => {
     const populateUser: Hooks['populateUser'] = ({ claims }) => ({ name: `Admiral ${claims.name}` });
     await withHooks({ populateUser }, async (hooked) => {
       const held = hold(hooked.client(), await enterFrom(hooked, provider, newAccount()));
       const { result } = await held.client.send(CONNECTIONS);
       expect(result.name).toBe('Admiral Grace Hopper');
+      expect(await connectionsOf(held.client)).toMatchObject([{ displayName: 'Grace Hopper' }]);
     });
   });
 });

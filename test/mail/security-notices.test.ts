@@ -23,7 +23,7 @@ const [TOTP, PASSKEY] = [
 ] as const;
 const [AN_APP, A_PASSKEY] = ['an authenticator app', 'a passkey, “Phone”'];
 
-const connected = { userId, connectionId: 'c', provider: 'acme', displayName: 'Ada' } as const;
+const connected = { userId, connectionId: 'c', provider: 'acme', providerName: 'Acme', displayName: 'Ada' } as const;
 const login = { kind: 'LoggedIn', userId, sessionId: 's', methods: [] } as const;
 
 const NOTICED: readonly (readonly [AuthEvent, Notice])[] = [
@@ -51,8 +51,8 @@ const NOTICED: readonly (readonly [AuthEvent, Notice])[] = [
   [{ kind: 'PasskeyCounterRegressed', userId, authenticatorId: 'f' }, about('PASSKEY_COPIED')],
   [{ kind: 'RecoveryCodeUsed', userId, unused: 3 }, about('RECOVERY_CODE_USED', '3')],
   [{ kind: 'RecoveryCodesGenerated', userId }, about('RECOVERY_CODES_GENERATED')],
-  [{ kind: 'ProviderConnected', ...connected, signingUp: false }, about('PROVIDER_CONNECTED', 'Ada (acme)')],
-  [{ kind: 'ProviderDisconnected', ...connected }, about('PROVIDER_DISCONNECTED', 'Ada (acme)')],
+  [{ kind: 'ProviderConnected', ...connected, signingUp: false }, about('PROVIDER_CONNECTED', 'Ada (Acme)')],
+  [{ kind: 'ProviderDisconnected', ...connected }, about('PROVIDER_DISCONNECTED', 'Ada (Acme)')],
 ];
 
 describe('a change of an account', () => {

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { eventsOf } from '../support/account.ts';
+import { ADD_EMAIL, eventsOf } from '../support/account.ts';
 import { enrollTotp } from '../support/factors.ts';
 import { type Gateway, startGateway } from '../support/gateway.ts';
 import {
@@ -10,8 +10,10 @@ import {
   startHostileProvider,
   type Trouble,
 } from '../support/hostile-provider.ts';
-import { CHANGE_PASSWORD } from '../support/passwords.ts';
+import { askForReset, CHANGE_PASSWORD, newPassword, RESET_PASSWORD } from '../support/passwords.ts';
 import {
+  CONTINUE_LOGIN,
+  CURRENT_USER,
   hold,
   LOG_IN_WITH_CODE,
   logIn,
@@ -29,6 +31,7 @@ import {
   beginLoginAt,
   COMPLETE_PROVIDER_CONNECTION,
   COMPLETE_PROVIDER_LOGIN,
+  COMPLETE_PROVIDER_SIGN_UP,
   callbackHere,
   challengeOf,
   codeOf,
@@ -234,6 +237,15 @@ describe('O02: what comes back with a browser', () => {
     });
   });
 
+  test('is left for the browser by whoever only looks', async () => {
+    acme.person = newAccount();
+    const { url } = await beginLoginAt(gateway.client(), 'acme');
+    const back = callbackHere(gateway, acme.authorizeAt(url));
+    const looked = await fetch(back, { method: 'HEAD', redirect: 'manual' });
+    expect(looked.headers.get('location')).toBeNull();
+    expect((await fetch(back, { redirect: 'manual' })).status).toBe(303);
+  });
+
   test('a body that is posted to a provider of redirects is nothing', async () => {
     acme.person = newAccount();
     const { url } = await beginLoginAt(gateway.client(), 'acme');
@@ -263,6 +275,7 @@ describe('O02: what comes back with a browser', () => {
       });
       expect(result).toMatchObject({ __typename: 'ProviderFailed', failure });
     }
+    expect(gateway.logs.join()).toContain('"because":["temporarily_unavailable"]');
   });
 });
 
@@ -372,6 +385,14 @@ describe('O06: ID tokens that let nobody in', () => {
     expect((await show(`${idToken}=`)).result.__typename).toBe('ProviderFailed');
   });
 
+  test('one that lasts for ever', async () => {
+    for (const exp of [1e13, 1e17]) {
+      const input = { provider: 'acme', idToken: await acme.mint({ nonce: 'n', exp }), nonce: 'n' };
+      const { result } = await gateway.client().send(LOG_IN_WITH_PROVIDER_TOKEN, { input });
+      expect(result).toMatchObject({ __typename: 'ProviderFailed', failure: 'REJECTED' });
+    }
+  });
+
   test('a nonce belongs to the token, whether there is one or none', async () => {
     acme.person = newAccount();
     const show = async (claims: object, nonce: string | null) => {
@@ -419,6 +440,21 @@ describe('O07: who somebody is', () => {
   });
 });
 
+test.each([
+  ['half a character', 'ada\ud800'],
+  ['a NUL', 'ada\u0000'],
+])('a subject with %s is nobody’s (O07)', async (_name, sub) => {
+  const { result, status } = await enterFrom(gateway, acme, newAccount({ sub }));
+  expect(status).toBe(200);
+  expect(result).toMatchObject({ __typename: 'ProviderFailed', failure: 'REJECTED' });
+});
+
+test('words that no database keeps are left out', async () => {
+  const odd = { name: 'Ada\u0000', preferred_username: 'a\u0000da', email: 'a\u0000da@example.com' };
+  const { result } = await enterFrom(gateway, acme, newAccount(odd));
+  expect(result.__typename).toBe('ProviderSignUpRequired');
+});
+
 describe('O08: an address makes no link', () => {
   test('to an account that never verified it, whichever side came first (R14)', async () => {
     const victim = newAccount();
@@ -452,6 +488,46 @@ describe('O08: an address makes no link', () => {
     expect(known.result.__typename).toBe('EmailVerificationRequired');
     expect((await gateway.mails.next(person.email)).subject).toContain('already have an account');
     expect(await gateway.sql('SELECT 1 FROM social_connections WHERE user_id = $1', [userId])).toEqual([]);
+  });
+
+  test.each([
+    ['a numeral that folds to a letter', (email: string) => email.replace(/^a/, '\u2170')],
+    ['the sign of a unit', (email: string) => `\u212A${email}`],
+  ])('that only folds to that of an account: %s', async (_name, written) => {
+    // Defence: an address counts as verified only as the provider wrote it.
+    const { person, userId } = await signUpVerified();
+    const linking = await gateway.another({ POSTERN_SOCIAL_LINKING: 'verified' });
+    const answer = await enterFrom(linking, acme, newAccount({ email: written(person.email) }));
+    await linking.stop();
+    expect(answer.text).not.toContain(userId);
+    expect(['EmailVerificationRequired', 'ProviderSignUpRequired']).toContain(answer.result.__typename);
+  });
+
+  test('and a second login tells no more than the first whether there is an account (R07)', async () => {
+    // Defence: an account at a provider that has not seen the mailbox joins with the first session only.
+    const { person } = await signUpVerified();
+    const seen = async (email: string) => {
+      const account = newAccount({ email, email_verified: false });
+      const first = await enterFrom(gateway, acme, account);
+      const moved = await enterFrom(gateway, acme, { ...account, email: newPerson().email });
+      const { client } = await signUpVerified();
+      acme.person = account;
+      const connection = await beginConnection(client, 'acme');
+      const code = codeOf(await goAndReturn(gateway, acme, connection));
+      const input = { flowToken: connection.flowToken, code };
+      const connected = await client.send(COMPLETE_PROVIDER_CONNECTION, { input });
+      const same = (moved.result as { email?: string }).email === email;
+      return [first.result.__typename, moved.result.__typename, same, connected.result.__typename];
+    };
+    const typed = async (email: string) => {
+      const account = newAccount({ email: undefined });
+      const client = gateway.client();
+      const { result } = await enterFrom(gateway, acme, account, client);
+      await client.send(COMPLETE_PROVIDER_SIGN_UP, { input: { loginToken: result.loginToken, email } });
+      return (await enterFrom(gateway, acme, account)).result.__typename;
+    };
+    expect(await seen(person.email)).toEqual(await seen(newPerson().email));
+    expect(await typed(person.email)).toBe(await typed(newPerson().email));
   });
 
   test('by one press of a link: who came by an unverified address is let in by a typed code alone', async () => {
@@ -498,6 +574,51 @@ describe('R14: what was set up before the owner of an address came', () => {
     expect(again.result.__typename).toBe('EmailVerificationRequired');
     const told = (await gateway.mails.rest(squatter.email)).map(({ subject }) => subject);
     expect(told.join()).toContain('already have an account');
+  });
+
+  test('goes with a reset, though the owner pressed a link of whoever was first', async () => {
+    // Defence: resetPassword disconnects.
+    const person = newPerson();
+    const squatter = gateway.client();
+    const { result: signedUp } = await squatter.send(SIGN_UP, { input: person });
+    const { token } = await gateway.mails.next(person.email);
+    await gateway.client().send(VERIFY_EMAIL, { input: { proof: { token } } });
+    const input = { loginToken: signedUp.loginToken };
+    const held = hold(squatter, await squatter.send(CONTINUE_LOGIN, { input }));
+    const theirs = newAccount();
+    acme.person = theirs;
+    const connection = await beginConnection(held.client, 'acme');
+    const code = codeOf(await goAndReturn(gateway, acme, connection));
+    await held.client.send(COMPLETE_PROVIDER_CONNECTION, { input: { flowToken: connection.flowToken, code } });
+    const { handle, mail } = await askForReset(gateway, person.email);
+    const proof = { code: { handle, code: mail.code } };
+    const reset = await gateway.client().send(RESET_PASSWORD, { input: { proof, newPassword: newPassword() } });
+    expect(reset.result.__typename).toBe('PasswordWasReset');
+    expect(hold(gateway.client(), await enterFrom(gateway, acme, theirs)).userId).not.toBe(held.userId);
+  });
+
+  test('cannot be added to by one press of a link: an address joins by a typed code where there is a connection', async () => {
+    // Defence: waysOf and joinIdentity see to CONFIRM_EMAIL as well.
+    const optional = await startSocialGateway(acme, { env: { POSTERN_EMAIL_VERIFICATION: 'optional' } });
+    const held = hold(optional.client(), await enterFrom(optional, acme, newAccount({ email_verified: false })));
+    const victim = newPerson().email;
+    const sent = await held.client.send(ADD_EMAIL, { input: { email: victim } });
+    expect(sent.result.__typename).toBe('CodeSent');
+    const mail = await optional.mails.next(victim);
+    expect(mail.token).toBe('');
+    expect(mail.code).not.toBe('');
+
+    const { client } = await signUp(optional.client(), newPerson());
+    const other = newPerson().email;
+    await client.send(ADD_EMAIL, { input: { email: other } });
+    const { token } = await optional.mails.next(other);
+    acme.person = newAccount();
+    const connection = await beginConnection(client, 'acme');
+    const code = codeOf(await goAndReturn(optional, acme, connection));
+    await client.send(COMPLETE_PROVIDER_CONNECTION, { input: { flowToken: connection.flowToken, code } });
+    const { result } = await optional.client().send(VERIFY_EMAIL, { input: { proof: { token } } });
+    expect(result.__typename).toBe('InvalidToken');
+    await optional.stop();
   });
 
   test('a code that was mailed to link an account does not outlive its password', async () => {
@@ -597,6 +718,20 @@ describe('O09: connections', () => {
     // The login has taken its place; it was not made fresh.
     expect(after?.methods).toEqual((before[0] as { methods: unknown }).methods);
     expect(after?.ended_at).not.toBeNull();
+  });
+
+  test('that are gone end what they opened elsewhere', async () => {
+    const { client } = await signUpVerified();
+    const account = newAccount();
+    acme.person = account;
+    const connection = await beginConnection(client, 'acme');
+    const code = codeOf(await goAndReturn(gateway, acme, connection));
+    await client.send(COMPLETE_PROVIDER_CONNECTION, { input: { flowToken: connection.flowToken, code } });
+    const thief = hold(gateway.client(), await enterFrom(gateway, acme, account));
+    const [held] = await connectionsOf(client);
+    await client.send(DISCONNECT_PROVIDER, { input: { id: held?.id } });
+    expect((await thief.client.send(CURRENT_USER)).result.__typename).toBe('Unauthenticated');
+    expect((await client.send(CURRENT_USER)).result.__typename).toBe('User');
   });
 
   test('that are gone let nobody in who had just come from there', async () => {
@@ -768,6 +903,16 @@ describe('O16: a provider opens no door that is closed', () => {
     await gateway.sql('UPDATE users SET disabled_at = now() WHERE id = $1', [userId]);
     const { result } = await enterFrom(gateway, acme, account);
     expect(result).toMatchObject({ __typename: 'ProviderFailed', failure: 'DENIED' });
+  });
+
+  test('through a provider that was switched off before the account was linked', async () => {
+    const { person } = await signUpVerified();
+    const { result } = await enterFrom(gateway, acme, newAccount({ email: person.email }));
+    const without = await gateway.another({ POSTERN_PROVIDERS: '[]' });
+    const input = { loginToken: result.loginToken, proof: { password: person.password } };
+    const linked = await without.client().send(LINK_ACCOUNT, { input });
+    await without.stop();
+    expect(linked.result.__typename).toBe('LoginExpired');
   });
 
   test('through a provider that was switched off, in the middle of a login too', async () => {

@@ -41,6 +41,8 @@ interface Account {
   factors: HeldFactors;
   /** The subjects of the accounts at the provider that are theirs. */
   connections: Set<string>;
+  /** Whether there was ever a session. */
+  entered: boolean;
 }
 
 /** An account at the provider, of one of the two. */
@@ -128,6 +130,7 @@ interface Session {
   readonly ends: number;
   provenAt: number;
   mfaAt: number | null;
+  readonly byProvider: boolean;
   over: boolean;
 }
 
@@ -446,6 +449,7 @@ export class Pipeline {
     challenge.used = true;
     if (!account || this.reclaim(account, challenge.to) === null) return this.is('InvalidToken');
     this.setPassword(account, password);
+    account.connections.clear();
     if (!this.settings.logsInAfterReset) return this.is('PasswordWasReset');
     return this.begin(client, { purpose: 'PASSWORD_RESET', account, email: null, methods: ['PASSWORD_RESET'] });
   }
@@ -652,13 +656,9 @@ export class Pipeline {
       const made = this.signUpFrom(identity, identity.email ?? '');
       if (made === 'taken') throw new Error('an address that was free is taken');
       const { email } = identity;
-      return this.begin(client, {
-        purpose: 'SIGN_UP',
-        account: made,
-        email,
-        methods: ['PROVIDER'],
-        madeFrom: identity,
-      });
+      const joins = made?.connections.has(identity.subject) ? null : identity;
+      const login = { purpose: 'SIGN_UP', account: made, email, identity: joins, madeFrom: identity } as const;
+      return this.begin(client, { ...login, methods: ['PROVIDER'] });
     }
     return this.begin(client, { purpose: 'PROVIDER', account: null, email: null, methods: ['PROVIDER'], identity });
   }
@@ -673,7 +673,8 @@ export class Pipeline {
     if (email === null) return this.is('InvalidInput');
     const made = this.signUpFrom(identity, email);
     if (made === 'taken') return this.is('InvalidInput');
-    Object.assign(login, { purpose: 'SIGN_UP', account: made, email, madeFrom: identity, identity: null });
+    const joins = made?.connections.has(identity.subject) ? null : identity;
+    Object.assign(login, { purpose: 'SIGN_UP', account: made, email, madeFrom: identity, identity: joins });
     return this.resume(client, login);
   }
 
@@ -716,6 +717,8 @@ export class Pipeline {
     if (!this.canGoWithout(account, { connection: subject })) return this.is('LastLoginMethod');
     account.connections.delete(subject);
     for (const each of this.logins) if (each.account === account) each.over = true;
+    for (const each of this.sessions)
+      if (each.account === account && each.byProvider && each !== session) each.over = true;
     return this.is('ProviderDisconnected');
   }
 
@@ -752,11 +755,13 @@ export class Pipeline {
     const seen = identity.verified && identity.email === email;
     if (seen && this.addressUse(identity) !== 'free') return 'taken';
     if (!seen) {
+      this.removeAbandoned(email);
       this.release(email);
       if (this.holderOf(email)) return this.settings.mandatory ? null : 'taken';
     }
-    const account = this.make(email, null, identity);
+    const account = this.make(email, null);
     if (!seen) return account;
+    account.connections.add(identity.subject);
     for (const own of account.emails) own.primary = false;
     this.verify(account, email);
     return account;
@@ -781,9 +786,21 @@ export class Pipeline {
     const holder = this.connectedTo(identity);
     if (holder) return holder === account;
     account.connections.add(identity.subject);
-    // A link that is on its way would let whoever is connected in by one press of its reader.
-    if (!account.emails.some(({ verified }) => verified)) this.voidAll(account, ['VERIFY_EMAIL']);
+    // A link that is on its way would add an address for whoever is connected, by one press of its reader.
+    this.voidAll(account, ['VERIFY_EMAIL', 'CONFIRM_EMAIL']);
     return true;
+  }
+
+  /** An account that nobody can get into goes, for whoever comes from the provider with its address next. */
+  private removeAbandoned(address: string): void {
+    const holder = this.holderOf(address);
+    if (!holder || holder.entered || holder.password !== null || holder.connections.size > 0) return;
+    if (holder.factors.kinds.length > 0 || holder.emails.some(({ verified }) => verified)) return;
+    const logins = this.logins.filter(({ account }) => account === holder);
+    if (logins.some((login) => this.isOpen(login) && !login.identity)) return;
+    for (const login of logins) login.over = true;
+    for (const each of this.challenges) if (each.account === holder) each.used = true;
+    holder.gone = true;
   }
 
   private canGoWithout(
@@ -923,10 +940,9 @@ export class Pipeline {
       challenge.code = mail.code;
       challenge.token = mail.token;
       // Where an account at the provider is all that its maker has shown, a typed code alone does.
-      if (
-        challenge.purpose === 'VERIFY_EMAIL' &&
-        (mail.token === '') !== (challenge.account?.connections.size ?? 0) > 0
-      )
+      const joins = (challenge.account?.connections.size ?? 0) > 0 || (challenge.login?.identity ?? null) !== null;
+      const verifies = challenge.purpose === 'VERIFY_EMAIL' || challenge.purpose === 'CONFIRM_EMAIL';
+      if (verifies && (mail.token === '') !== joins)
         throw new Error(`a mail to ${mail.to} with ${mail.token ? 'a link' : 'no link'}`);
       this.letters.push({ purpose: challenge.purpose, to: mail.to, code: mail.code, token: mail.token });
     }
@@ -1039,7 +1055,9 @@ export class Pipeline {
     if (client.session && this.isAlive(client.session)) client.session.over = true;
     const now = this.clock();
     const { provenAt, mfaAt, trusts } = login;
-    this.begun.session = { token: '', account, ends: now + 30 * DAY, provenAt, mfaAt, over: false };
+    account.entered = true;
+    const byProvider = methods.includes('PROVIDER');
+    this.begun.session = { token: '', account, ends: now + 30 * DAY, provenAt, mfaAt, byProvider, over: false };
     if (trusts) {
       const binding = this.bindingOf(account);
       const device: Device = {
@@ -1161,13 +1179,14 @@ export class Pipeline {
 
   // ── what is changed ──
 
-  private make(address: string, password: string | null, identity: Identity | null = null): Account {
+  private make(address: string, password: string | null): Account {
     const emails = [{ address, verified: false, primary: true }];
     const account: Account = {
       ...{ id: null, emails, password, marked: false, gone: false },
       version: password === null ? null : this.nextVersion(),
       factors: new HeldFactors(),
-      connections: new Set(identity ? [identity.subject] : []),
+      connections: new Set(),
+      entered: false,
     };
     this.accounts.push(account);
     return account;
@@ -1175,12 +1194,12 @@ export class Pipeline {
 
   private give(login: Login, email: string): Account | null {
     const { account, madeFrom } = login;
-    const signsUp = login.password !== null || (madeFrom !== null && this.connectedTo(madeFrom) === null);
-    if (!account && (login.password !== null || madeFrom)) this.release(email);
+    const signsUp = login.password !== null || madeFrom !== null;
+    if (!account && signsUp) this.release(email);
     const taken = this.holderOf(email) !== null;
     if (!account) {
       if (taken || !signsUp) return null;
-      login.account = this.make(email, login.password, madeFrom);
+      login.account = this.make(email, login.password);
       login.version = login.account.version;
       return login.account;
     }

@@ -144,7 +144,11 @@ export async function completeAtProvider(
   const response = app.cipher.open(flow.sealedResponse, RESPONSE);
   if (secrets === null || response === null) return null;
   const { error, ...parameters }: Record<string, string> = JSON.parse(response);
-  if (error !== undefined) return providerFailed(reasonOf(error));
+  if (error !== undefined) {
+    const reason = reasonOf(error);
+    app.log.warn({ provider: provider.id, reason, because: [error] }, 'a provider let nobody through');
+    return providerFailed(reason);
+  }
   const word = await app.providers.prove(provider, callbackUrl(app.config, provider), JSON.parse(secrets), parameters);
   if (word.kind === 'fault') return failed(app, provider, word);
   return { kind: 'came back', provider, word, credential: flow.credential };
@@ -161,11 +165,21 @@ export async function noteFailure(app: App, { client }: Caller, userId: string |
   await transact(app, client, async ({ emit }) => emit({ kind: 'LoginFailed', userId, method: 'PROVIDER' }));
 }
 
-/** What it says itself. What a parser says quotes what it read, which may be a token. */
-function messagesOf(error: unknown): string[] {
+/**
+ * What it says itself, and the provider's error by its registered name (RFC 6749 §5.2). What a parser says quotes what it
+ * read, which may be a token.
+ */
+function messagesOf(fault: unknown): string[] {
   const messages: string[] = [];
-  for (let cause = error; cause instanceof Error && messages.length < 5; cause = cause.cause) {
+  for (let cause = fault; cause instanceof Error && messages.length < 5; cause = cause.cause) {
     messages.push(cause instanceof SyntaxError ? 'not JSON' : cause.message);
+    const { error, expected, body, attribute } = { ...cause, ...(cause.cause as object | undefined) } as Record<
+      string,
+      unknown
+    >;
+    if (typeof error === 'string' && /^[a-z_]{1,64}$/.test(error)) messages.push(error);
+    if (attribute === 'issuer')
+      messages.push(`${expected} was expected, and came ${(body as { issuer?: unknown }).issuer}`);
   }
   return messages;
 }

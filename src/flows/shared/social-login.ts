@@ -3,6 +3,7 @@ import type { App, ProvenIdentity } from '../../app.ts';
 import { addressKey } from '../../lib/client-address.ts';
 import type { EmailAddress } from '../../lib/email-address.ts';
 import { parseUsername } from '../../lib/username.ts';
+import { isUuid } from '../../lib/uuid.ts';
 import { announceSignUp, isVerifiedBy, makeAccount, type NewAccount, sealSignUp } from '../../login/account.ts';
 import {
   addressUse,
@@ -160,7 +161,7 @@ export interface SocialSignUp {
 type SignedUpLogin = Pick<
   BegunLogin & { readonly sealedSignUp: string; readonly email: EmailAddress | null },
   'purpose' | 'userId' | 'passwordChangedAt' | 'email' | 'sealedSignUp'
-> & { readonly sealedIdentity: null };
+> & { readonly sealedIdentity: string | null };
 
 /**
  * Makes the account of somebody who came from a provider. Where the address has to be verified before a session, one that
@@ -176,6 +177,9 @@ export async function signUpFrom(
   if (isVerifiedBy(person.identity, person.email) && (await addressUse(unit, person.identity)) !== 'free')
     return { kind: 'taken', path: 'email' };
   const account: NewAccount = { ...person, id: randomUUID(), phone: null, password: null };
+  const joinsAtOnce = isVerifiedBy(person.identity, person.email);
+  // Whoever came from a provider before, and did not verify the address, left an account that nobody can get into.
+  if (person.email && !joinsAtOnce) await users.removeAbandoned(unit.db, person.email, unit.now);
   const made = await makeAccount(unit, account);
   if (made.kind === 'made') announceSignUp(unit, account, made);
   else {
@@ -194,7 +198,7 @@ export async function signUpFrom(
       passwordChangedAt: null,
       email: person.email,
       sealedSignUp: sealSignUp(unit, account),
-      sealedIdentity: null,
+      sealedIdentity: joinsAtOnce ? null : sealIdentity(unit, person.identity),
     },
   };
 }
@@ -221,14 +225,34 @@ export async function decide(
   ]);
   const person = userId === null ? null : { userId, email, roles };
   const decision = (await preSocialLogin({ purpose, person, ...wordForHooks(provider, word) })) ?? null;
+  return readDecision(decision);
+}
+
+// Hooks come from a file that nothing has type-checked, and one with a typing error must not let anybody in.
+function readDecision(decision: unknown): string | null | 'refused' {
   if (decision === null) return null;
-  return 'refuse' in decision ? 'refused' : decision.userId;
+  const { refuse, userId, ...more } = (typeof decision === 'object' ? decision : { more: decision }) as Record<
+    string,
+    unknown
+  >;
+  const isKnown = Object.keys(more).length === 0 && (refuse === undefined) !== (userId === undefined);
+  if (isKnown && typeof refuse === 'boolean') return refuse ? 'refused' : null;
+  // An id that is none is that of nobody, who is not let in.
+  if (isKnown && typeof userId === 'string') return isUuid(userId) ? userId : users.NOBODY;
+  throw new Error('the hook preSocialLogin decided neither { refuse: true } nor { userId } nor null');
+}
+
+function readPopulated(populated: unknown): { readonly name?: string | null; readonly username?: string | null } {
+  const { name, username } = (populated ?? {}) as Record<string, unknown>;
+  const fits = [name, username].every((text) => text === undefined || text === null || typeof text === 'string');
+  if (typeof (populated ?? {}) !== 'object' || !fits)
+    throw new Error('the hook populateUser gave no { name, username }');
+  return populated ?? {};
 }
 
 async function populate(app: App, arrival: Arrival): Promise<Identity> {
   const { provider, word } = arrival;
-  const populated = (await app.hooks.populateUser?.(wordForHooks(provider, word))) ?? {};
-  return readWord(app, arrival, populated);
+  return readWord(app, arrival, readPopulated(await app.hooks.populateUser?.(wordForHooks(provider, word))));
 }
 
 function readWord(
@@ -241,7 +265,9 @@ function readWord(
     name: name === undefined ? word.name : name,
     username: username === undefined ? word.username : username,
   };
-  return readIdentity({ ...word, ...ours, provider: provider.id }, tokens);
+  // How the provider names them stays its own word.
+  const { displayName } = readIdentity({ ...word, provider: provider.id }, null);
+  return { ...readIdentity({ ...word, ...ours, provider: provider.id }, tokens), displayName };
 }
 
 function wordForHooks(

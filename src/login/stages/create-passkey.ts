@@ -15,7 +15,7 @@ export interface PasskeyRequired {
  * session, by whatever way they come to it.
  */
 export const createPasskey: Stage<PasskeyRequired> = {
-  async prompt({ userId }, { db, config }) {
+  async prompt({ userId, sealedIdentity }, { db, config }) {
     if (!config.passkeys.signUp) return null;
     // Nobody is looked up like anybody: the time must not tell.
     const [password, held, connected, cameBefore] = await Promise.all([
@@ -24,7 +24,11 @@ export const createPasskey: Stage<PasskeyRequired> = {
       connections.list(db, userId ?? NOBODY),
       users.lastLoginAt(db, userId ?? NOBODY),
     ]);
-    const comesBack = password !== null || connected.length > 0 || held.some(({ kind }) => kind === 'PASSKEY');
+    const comesBack =
+      sealedIdentity !== null ||
+      password !== null ||
+      connected.length > 0 ||
+      held.some(({ kind }) => kind === 'PASSKEY');
     const needed = userId !== null && !cameBefore && !comesBack;
     return needed ? { kind: 'PasskeyRequired' } : null;
   },

@@ -4,7 +4,7 @@ import * as emails from '../../records/emails.ts';
 import * as passwords from '../../records/passwords.ts';
 import type { PendingLogin } from '../../records/pending-logins.ts';
 import type { Unit } from '../../unit.ts';
-import { addressUse, type Identity, identityOf } from '../identity.ts';
+import { addressUse, identityOf, providerOf } from '../identity.ts';
 import type { Stage } from '../stage.ts';
 
 /** An account with this address exists, and whoever comes must show that it is theirs; `linkAccount` answers. */
@@ -20,9 +20,7 @@ export const linkAccount: Stage<AccountLinkRequired> = {
   async prompt(login, unit) {
     const account = await accountToLink(login, unit);
     if (!account) return null;
-    const { identity, userId, email } = account;
-    const provider = providerOf(unit, identity);
-    if (!provider) return null;
+    const { provider, userId, email } = account;
     const hasPassword = (await passwords.changedAt(unit.db, userId)) !== null;
     return {
       kind: 'AccountLinkRequired',
@@ -55,15 +53,8 @@ export const linkAccount: Stage<AccountLinkRequired> = {
 export async function accountToLink(login: PendingLogin, unit: Unit) {
   if (login.purpose !== 'PROVIDER' || login.userId !== null) return null;
   const identity = identityOf(unit, login);
-  if (!identity?.email || (await addressUse(unit, identity)) !== 'link') return null;
+  const provider = identity && providerOf(unit, identity);
+  if (!identity?.email || !provider || (await addressUse(unit, identity)) !== 'link') return null;
   const userId = await emails.holderOf(unit.db, identity.email);
-  return userId === null ? null : { identity, userId, email: identity.email };
-}
-
-/** The provider of an identity; null if it is not configured any more. */
-export function providerOf(
-  { config }: Pick<Unit, 'config'>,
-  { provider }: Pick<Identity, 'provider'>,
-): AccountLinkRequired['provider'] | null {
-  return config.social.providers.find(({ id }) => id === provider) ?? null;
+  return userId === null ? null : { provider, userId, email: identity.email };
 }

@@ -1,7 +1,7 @@
 import type { Unit } from '../../unit.ts';
-import { identityOf, missingFrom } from '../identity.ts';
+import { identityOf, missingFrom, providerOf } from '../identity.ts';
 import type { Stage } from '../stage.ts';
-import { type AccountLinkRequired, providerOf } from './link-account.ts';
+import type { AccountLinkRequired } from './link-account.ts';
 
 /** The provider did not say enough to make an account, or a person is to agree first; `completeProviderSignUp` answers. */
 export interface ProviderSignUpRequired {
