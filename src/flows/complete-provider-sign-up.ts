@@ -7,6 +7,7 @@ import type { NewAccount } from '../login/account.ts';
 import { identityOf, missingFrom } from '../login/identity.ts';
 import { type LoginExpired, type LoginStep, lockLogin, promptOf, resumeLogin } from '../login/pipeline.ts';
 import * as pendingLogins from '../records/pending-logins.ts';
+import * as connections from '../records/social-connections.ts';
 import { transact } from '../unit.ts';
 import { usernamesAreOn } from './shared/identifier.ts';
 import {
@@ -53,6 +54,9 @@ export async function completeProviderSignUp(
     // Its address has become that of an account meanwhile: the login says what to do.
     if (asked === 'AccountLinkRequired') return resumeLogin(unit, loginContext(app, caller), input.loginToken);
     if (!login || !identity || asked !== 'ProviderSignUpRequired') return { kind: 'LoginExpired' };
+    // It has become somebody's meanwhile, in another tab perhaps: an account that is made now would be nobody's.
+    await connections.lock(unit.db, identity);
+    if (await connections.find(unit.db, identity)) return { kind: 'LoginExpired' };
     const missing = await missingFrom(unit, identity);
     const email = typed.email ?? (missing.includes('email') ? null : identity.email);
     if (missing.includes('email') && typed.email === null) return invalidInput({ path: ['email'], code: 'REQUIRED' });

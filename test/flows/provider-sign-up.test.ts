@@ -79,6 +79,20 @@ describe('somebody whom nobody knows', () => {
     expect(repeated.result.__typename).toBe('LoginExpired');
   });
 
+  test('makes no account where theirs at the provider has become somebody’s meanwhile', async () => {
+    const account = newAccount({ email: undefined });
+    const [first, second] = [optional.client(), optional.client()];
+    const tokens = [];
+    for (const client of [first, second])
+      tokens.push((await enterFrom(optional, provider, account, client)).result.loginToken);
+    const complete = (client: typeof first, loginToken: unknown) =>
+      client.send(COMPLETE_PROVIDER_SIGN_UP, { input: { loginToken, email: newPerson().email } });
+    hold(first, await complete(first, tokens[0]));
+    const before = await optional.sql('SELECT count(*) FROM users');
+    expect((await complete(second, tokens[1])).result.__typename).toBe('LoginExpired');
+    expect(await optional.sql('SELECT count(*) FROM users')).toEqual(before);
+  });
+
   test('verifies an address that the provider has not seen, by a code and not by a link', async () => {
     const account = newAccount({ email_verified: false });
     const client = gateway.client();

@@ -669,6 +669,8 @@ export class Pipeline {
     if (login && stage === 'linkAccount') return this.resume(client, login);
     if (!login?.identity || stage !== 'signUpWithProvider') return this.is('LoginExpired');
     const { identity } = login;
+    // It has become somebody's meanwhile.
+    if (this.connectedTo(identity)) return this.is('LoginExpired');
     const email = typed ?? (this.addressUse(identity) === 'free' ? identity.email : null);
     if (email === null) return this.is('InvalidInput');
     const made = this.signUpFrom(identity, email);
