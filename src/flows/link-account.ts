@@ -1,7 +1,6 @@
 import type { App } from '../app.ts';
 import { findLogin, type LoginExpired, type LoginStep, lockLogin, resumeLogin } from '../login/pipeline.ts';
-import { accountToLink } from '../login/stages/link-account.ts';
-import type { Challenge } from '../records/challenges.ts';
+import { accountToLink, passwordLinks } from '../login/stages/link-account.ts';
 import * as challenges from '../records/challenges.ts';
 import * as passwords from '../records/passwords.ts';
 import * as pendingLogins from '../records/pending-logins.ts';
@@ -52,6 +51,7 @@ async function byPassword(app: App, caller: Caller, loginToken: string, typed: s
       return login && accountToLink(login, unit);
     });
     if (!account) return { kind: 'LoginExpired' };
+    if (!passwordLinks(app)) return { kind: 'InvalidCredentials' };
     const named = { email: account.email, usernameKey: null, phone: null };
     const shown = await checkAccountPassword(app, caller, named, typed, slot);
     if (shown.kind !== 'right') return shown;
@@ -77,16 +77,13 @@ async function byCode(app: App, caller: Caller, loginToken: string, code: string
   if (proven.kind !== 'proven') return proven;
   const { challenge } = proven;
   return transact(app, caller.client, async (unit) => {
-    if (!(await consume(unit, challenge))) return { kind: 'LoginExpired' };
+    const { db, now } = unit;
+    if (!(await challenges.consume(db, challenge, now))) return { kind: 'LoginExpired' };
     const { userId } = challenge;
-    const passwordChangedAt = await passwords.changedAt(unit.db, userId);
-    const method = { method: 'CODE', at: unit.now.toISOString() } as const;
+    const passwordChangedAt = await passwords.changedAt(db, userId);
+    const method = { method: 'CODE', at: now.toISOString() } as const;
     return link(app, caller, unit, loginToken, { userId, passwordChangedAt, method });
   });
-}
-
-function consume({ db, now }: Unit, challenge: Challenge): Promise<boolean> {
-  return challenges.consume(db, challenge, now);
 }
 
 async function link(

@@ -84,6 +84,21 @@ describe('an account whose address somebody brings from a provider', () => {
     expect(await connectionsOf(held.client)).toHaveLength(1);
   });
 
+  test('takes the code alone where a password needs one beside it', async () => {
+    const strict = await startSocialGateway(provider, { env: { POSTERN_LOGIN_CODE_REQUIRED: 'on' } });
+    const { person, userId } = await member(strict);
+    const { asked, client, loginToken } = await comeAs(person, strict);
+    expect(asked).toMatchObject({ __typename: 'AccountLinkRequired', proofs: ['EMAIL_CODE'] });
+    const byPassword = { loginToken, proof: { password: person.password } };
+    expect((await client.send(LINK_ACCOUNT, { input: byPassword })).result.__typename).toBe('InvalidCredentials');
+    expect(await strict.sql('SELECT 1 FROM social_connections')).toEqual([]);
+    await client.send(RESEND_CODE, { input: { handle: loginToken } });
+    const { code } = await strict.mails.next(person.email);
+    const byCode = { loginToken, proof: { emailCode: code } };
+    expect(hold(client, await client.send(LINK_ACCOUNT, { input: byCode })).userId).toBe(userId);
+    await strict.stop();
+  });
+
   test('without a password takes the code alone', async () => {
     const first = newAccount();
     hold(gateway.client(), await enterFrom(gateway, provider, first));

@@ -684,7 +684,7 @@ export class Pipeline {
     const login = this.logins.find((each) => each.token === token);
     const account = login && this.isOpen(login) ? this.accountToLink(login) : null;
     if (!login || !account) return this.is('LoginExpired');
-    if (account.password !== password) return this.is('InvalidCredentials');
+    if (this.settings.codes || account.password !== password) return this.is('InvalidCredentials');
     return this.link(client, login, account, 'PASSWORD');
   }
 

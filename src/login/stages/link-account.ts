@@ -21,12 +21,12 @@ export const linkAccount: Stage<AccountLinkRequired> = {
     const account = await accountToLink(login, unit);
     if (!account) return null;
     const { provider, userId, email } = account;
-    const hasPassword = (await passwords.changedAt(unit.db, userId)) !== null;
+    const takesPassword = passwordLinks(unit) && (await passwords.changedAt(unit.db, userId)) !== null;
     return {
       kind: 'AccountLinkRequired',
       provider,
       email,
-      methods: hasPassword ? ['PASSWORD', 'EMAIL_CODE'] : ['EMAIL_CODE'],
+      methods: takesPassword ? ['PASSWORD', 'EMAIL_CODE'] : ['EMAIL_CODE'],
     };
   },
   async enter(login, unit) {
@@ -48,6 +48,11 @@ export const linkAccount: Stage<AccountLinkRequired> = {
     );
   },
 };
+
+/** Whether a password proves an account to be linked: not where it needs a code beside it. The code alone logs in there. */
+export function passwordLinks({ config }: Pick<Unit, 'config'>): boolean {
+  return !config.loginCodeRequired;
+}
 
 /** The account that a login is to be linked with, as things are now. */
 export async function accountToLink(login: PendingLogin, unit: Unit) {
