@@ -6,7 +6,10 @@ import { type Hooks, withDeadlines } from './hooks.ts';
 import { type AccessTokens, createAccessTokens } from './infra/access-tokens.ts';
 import { type BreachedPasswords, createBreachedPasswords } from './infra/breached-passwords.ts';
 import { type Bus, type Change, openBus } from './infra/bus.ts';
+import { type Connections, createConnections } from './infra/connections.ts';
 import { type Database, openDatabase } from './infra/database.ts';
+import { createEventFeeds, type EventFeeds } from './infra/event-feeds.ts';
+import { createPostgresFanOut } from './infra/fan-out.ts';
 import { type Jobs, startJobs } from './infra/jobs.ts';
 import { createKeyRing, type KeyRing, type StoredKey } from './infra/key-ring.ts';
 import { createLimiter, type Limiter } from './infra/limiter.ts';
@@ -19,8 +22,11 @@ import { createSessionCache, type SessionCache } from './infra/session-cache.ts'
 import { type Cipher, createCipher, deriveKeys } from './lib/cipher.ts';
 import type { Stages } from './login/stage.ts';
 import { stages } from './login/stages/index.ts';
+import { endOverdueSessions } from './overdue.ts';
 import type { ProviderEntry } from './providers/settings.ts';
 import type { CodeKeys } from './records/challenges.ts';
+import * as events from './records/events.ts';
+import * as sessionEvents from './records/session-events.ts';
 import type { KnownSession } from './records/sessions.ts';
 import * as signingKeys from './records/signing-keys.ts';
 import { CRON, createTasks } from './tasks.ts';
@@ -28,6 +34,12 @@ import { CRON, createTasks } from './tasks.ts';
 /** Sessions that one instance remembers; some 2 KiB each. */
 const MAX_REMEMBERED_SESSIONS = 20_000;
 const KEY_ROTATION_CHECK_MS = 60_000;
+/** How late a connection may notice that its time is over. */
+const TICK_MS = 200;
+/** How late an event may be told whose hint was lost, and the end of a session that nobody ended. */
+const CATCH_UP_MS = 3_000;
+/** The same while no hints come at all. */
+const CATCH_UP_UNHEARD_MS = 600;
 
 /** A session as this instance remembers it, with the use of it that is not written yet. */
 export type RememberedSession = KnownSession & { readonly use: { lastSeenAt: Date; writtenAt: Date } };
@@ -46,6 +58,14 @@ export interface App {
   readonly limiter: Limiter;
   readonly bus: Bus;
   readonly sessions: SessionCache<RememberedSession>;
+  /** What is open on this instance, to be told of changes. */
+  readonly connections: Connections;
+  /** The events of those who are followed on this instance. */
+  readonly feeds: EventFeeds<sessionEvents.SessionEventRecord>;
+  /** Tells every instance, this one first, that there are new events of these people. */
+  announceEvents(userIds: readonly string[]): void;
+  /** Ends those sessions of these people that are over by themselves: see {@link endOverdueSessions}. */
+  endOverdueSessions(userIds: readonly string[]): Promise<void>;
   readonly keys: KeyRing;
   readonly accessTokens: AccessTokens;
   /** Make the successors of refresh tokens: the first is the current one. */
@@ -135,16 +155,55 @@ async function buildOn(
       .then((changed) => changed && accessTokens.forget())
       .catch((error: unknown) => log.error({ err: error }, 'cannot read the signing keys'));
   };
+  const onLiveError = (error: unknown) => {
+    if (!closing.now) log.warn({ err: error }, 'what is open cannot be looked after');
+  };
+  const connections = createConnections(onLiveError);
+  const feeds = createEventFeeds({
+    listAfter: (userId, after, limit) => sessionEvents.listAfter(database, userId, after, limit),
+    lastIds: (userIds) => events.lastIds(database, userIds),
+    onError: onLiveError,
+  });
+  const fanOut = createPostgresFanOut(database.relaxed, onLiveError);
+  const announceEvents = (userIds: readonly string[]) => {
+    for (const userId of userIds) feeds.wake(userId);
+    fanOut.publish(userIds);
+  };
+  const endOverdue = async (userIds: readonly string[]) =>
+    announceEvents(await endOverdueSessions(database, userIds, config.session.idle, clock()));
+
   const bus: Bus = await openBus({
     url: config.databaseUrl,
     onError,
     onChange(change: Change) {
-      if (change.kind === 'session') return sessions.dropSession(change.id);
-      if (change.kind === 'user') return sessions.dropUser(change.id);
-      if (change.kind === 'unknown') sessions.dropAll();
+      // What is remembered goes first: whoever is woken looks there.
+      switch (change.kind) {
+        case 'session':
+          sessions.dropSession(change.id);
+          return connections.wake(change.id);
+        case 'user':
+          sessions.dropUser(change.id);
+          feeds.wake(change.id);
+          return connections.wake(change.id);
+        case 'events':
+          return feeds.wake(change.id);
+        case 'unknown':
+          sessions.dropAll();
+          feeds.wakeAll();
+          connections.wakeAll();
+      }
       reloadKeys();
     },
   });
+  let caughtUpAt = performance.now();
+  const tickTimer = setInterval(() => {
+    connections.tick(clock());
+    if (performance.now() - caughtUpAt < (bus.isLive() ? CATCH_UP_MS : CATCH_UP_UNHEARD_MS)) return;
+    caughtUpAt = performance.now();
+    feeds.wakeAll();
+    if (feeds.userIds.length > 0) endOverdue(feeds.userIds).catch(onLiveError);
+    if (!bus.isLive()) connections.wakeAll();
+  }, TICK_MS).unref();
   const keyTimer = setInterval(() => {
     rotateKeys().catch((error: unknown) => log.error({ err: error }, 'cannot rotate the signing keys'));
     // Once more, in case that an earlier reading failed.
@@ -179,6 +238,10 @@ async function buildOn(
     limiter,
     bus,
     sessions,
+    connections,
+    feeds,
+    announceEvents,
+    endOverdueSessions: endOverdue,
     keys,
     accessTokens,
     refreshKeys: keysOf(secrets, 'refresh token successor'),
@@ -191,6 +254,7 @@ async function buildOn(
     async close() {
       closing.now = true;
       clearInterval(keyTimer);
+      clearInterval(tickTimer);
       // What runs may still need everything else.
       await jobs.close();
       await Promise.all([mailer.close(), passwords.close(), bus.close(), limiter.close()]);

@@ -136,6 +136,9 @@ const settings = z.object({
     description: 'a session ends then, whatever happens',
   }),
   POSTERN_SESSION_IDLE: duration('7d').meta({ description: 'a session ends after this time without use' }),
+  POSTERN_EVENT_RETENTION: duration('400d').meta({
+    description: 'how long events are kept: the audit trail, and what clients may resume from',
+  }),
   POSTERN_ACCESS_TOKEN_LIFETIME: duration('5m').meta({
     description: 'the lifetime of a JWT; 15m at most',
   }),
@@ -299,6 +302,8 @@ export interface Config {
     readonly breachedUrl: string | null;
   };
   readonly session: { readonly lifetime: number; readonly idle: number };
+  /** Milliseconds, as all durations. */
+  readonly eventRetention: number;
   readonly accessToken: {
     readonly lifetime: number;
     readonly algorithm: (typeof ACCESS_TOKEN_ALGORITHMS)[number];
@@ -466,6 +471,7 @@ function complete(given: z.output<typeof settings>, providers: readonly Provider
       breachedUrl: given.POSTERN_BREACHED_PASSWORDS === 'on' ? given.POSTERN_BREACHED_PASSWORDS_URL : null,
     },
     session: { lifetime: given.POSTERN_SESSION_LIFETIME, idle: given.POSTERN_SESSION_IDLE },
+    eventRetention: given.POSTERN_EVENT_RETENTION,
     accessToken: {
       lifetime: given.POSTERN_ACCESS_TOKEN_LIFETIME,
       algorithm: given.POSTERN_ACCESS_TOKEN_ALG,

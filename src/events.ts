@@ -65,6 +65,10 @@ interface Facts {
   readonly DeviceTrusted: Nothing;
   readonly TrustedDevicesForgotten: { readonly count: number };
   readonly AccountDeleted: Nothing;
+  /** By the operator, as the next two. */
+  readonly AccountDisabled: Nothing;
+  readonly AccountEnabled: Nothing;
+  readonly RolesChanged: { readonly roles: readonly string[] };
 }
 
 /** Facts that may be about nobody we know. */

@@ -13,6 +13,7 @@ import { noticesOf } from './mail/security-notices.ts';
 import type { CodeKeys } from './records/challenges.ts';
 import * as emails from './records/emails.ts';
 import * as events from './records/events.ts';
+import { isTold } from './records/session-events.ts';
 
 /** Where a request came from, as data. */
 export interface Client {
@@ -139,14 +140,16 @@ async function attempt<R>(
   );
   // The bus tells every instance; this one must not wait for it, or its own next request could still be recognised.
   for (const event of announced) forgetChanged(app, event);
+  app.announceEvents(announced.filter(isTold).flatMap(({ userId }) => userId ?? []));
   return result;
 }
 
-function forgetChanged({ sessions }: App, event: AuthEvent): void {
+function forgetChanged({ sessions, connections }: App, event: AuthEvent): void {
   switch (event.kind) {
     case 'SessionEnded':
     case 'Reauthenticated':
       sessions.dropSession(event.sessionId);
+      connections.wake(event.sessionId);
       break;
     // These change nobody, and strangers can bring some of them about.
     case 'LoggedIn':
@@ -157,6 +160,7 @@ function forgetChanged({ sessions }: App, event: AuthEvent): void {
       break;
     default:
       sessions.dropUser(event.userId);
+      connections.wake(event.userId);
   }
 }
 

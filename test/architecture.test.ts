@@ -19,6 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'mail',
     'type config',
     'type hooks',
+    'type events',
     'type app',
     'type providers',
     'unit',
@@ -26,10 +27,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   graphql: ['lib', 'factors', 'flows', 'type records', 'type login', 'type app'],
   http: ['lib', 'flows', 'graphql', 'type app', 'type login'],
-  app: ['lib', 'infra', 'type providers', 'config', 'hooks', 'records', 'login', 'tasks'],
+  app: ['lib', 'infra', 'type providers', 'config', 'hooks', 'records', 'login', 'tasks', 'overdue'],
   'account-limit': ['lib', 'records', 'type app', 'type unit'],
   unit: ['account-limit', 'lib', 'infra', 'mail', 'config', 'events', 'hooks', 'records', 'app'],
-  tasks: ['lib', 'infra', 'mail', 'config', 'hooks', 'records', 'unit', 'reseal'],
+  tasks: ['lib', 'infra', 'mail', 'config', 'hooks', 'records', 'unit', 'reseal', 'overdue'],
+  overdue: ['records', 'type infra/database'],
   reseal: ['lib', 'records', 'factors', 'type infra/database'],
   hooks: ['type mail'],
   config: ['lib', 'type factors', 'providers'],
@@ -45,6 +47,7 @@ const RECORDS: Readonly<Record<string, readonly string[]>> = {
   'provider-flows': ['sessions'],
   passwords: ['users'],
   events: ['users'],
+  'session-events': ['events', 'sessions'],
 };
 
 interface Import {

@@ -1,8 +1,19 @@
 import { GraphQLError } from 'graphql';
+import type { App } from '../app.ts';
 import { REFUSAL_CODES } from './request-rules.ts';
 
 /** Codes of errors of ours, which may be shown as they are. */
 export const INTERNAL_ERROR = 'INTERNAL_SERVER_ERROR';
+
+/** Why a request was refused by the one that would have answered it. */
+type RefusalCode = 'UNAUTHENTICATED' | 'INVALID_CURSOR' | 'NO_CONNECTION';
+
+/** What a resolver throws for a request that makes no sense, and whose type has no member for that. */
+export class InvalidRequest extends GraphQLError {
+  constructor(code: RefusalCode, message: string) {
+    super(message, { extensions: { code } });
+  }
+}
 
 /** An error as clients may see it, and the HTTP status it asks for, if any. */
 export interface PresentedError {
@@ -19,17 +30,27 @@ export function presentError(error: GraphQLError, id: string, onFault: (fault: E
   const fault = faultBehind(error);
   if (!fault) return presentRefusal(error);
   onFault(fault);
+  return masked(fault, id, error.path);
+}
+
+/** A fault that no field of an operation ended in. */
+export function presentFault(log: App['log'], fault: unknown, id: string): GraphQLError {
+  log.error({ err: fault, requestId: id }, 'an operation failed');
+  return masked(fault as Error, id).error;
+}
+
+function masked(fault: Error, id: string, path?: GraphQLError['path']): PresentedError {
   const passing = isPassing(fault);
-  const masked = new GraphQLError('Something went wrong on our side.', {
-    ...(error.path ? { path: error.path } : {}),
+  const error = new GraphQLError('Something went wrong on our side.', {
+    ...(path ? { path } : {}),
     extensions: { code: passing ? 'UNAVAILABLE' : INTERNAL_ERROR, id },
   });
-  return { error: masked, status: passing ? 503 : 500 };
+  return { error, status: passing ? 503 : 500 };
 }
 
 // A database that is away, goes away or does not answer in time: connections fail with codes of the system or of
 // PostgreSQL's classes 08 and 57, and pg says in words what it gave up waiting for.
-function isPassing({ code = '', message }: Error & { code?: string }): boolean {
+export function isPassing({ code = '', message }: Error & { code?: string }): boolean {
   return (
     /^(?:ECONN|EPIPE|ETIMEDOUT|EHOST|ENETUNREACH|08|57)/.test(code) || /timeout|Connection terminated/.test(message)
   );
@@ -63,7 +84,12 @@ export function presentRefusal(error: GraphQLError, code?: string): PresentedErr
 function faultBehind(error: GraphQLError): Error | null {
   const original = error.originalError;
   if (!(error instanceof GraphQLError)) return error as Error;
-  if (!original || (original instanceof GraphQLError && (!error.path || original.nodes))) return null;
+  if (
+    !original ||
+    original instanceof InvalidRequest ||
+    (original instanceof GraphQLError && (!error.path || original.nodes))
+  )
+    return null;
   return original;
 }
 

@@ -1,13 +1,15 @@
 import {
+  createSourceEventStream,
+  type DocumentNode,
   type ExecutionResult,
   execute,
   type GraphQLFormattedError,
   getOperationAST,
-  type OperationDefinitionNode,
-  OperationTypeNode,
+  type OperationTypeNode,
 } from 'graphql';
 import type { App } from '../app.ts';
-import type { Context } from './context.ts';
+import { abortable, type Stream } from '../lib/abortable.ts';
+import type { Context, Payload } from './context.ts';
 import { createDocumentReader } from './documents.ts';
 import { presentError } from './errors.ts';
 import { schema } from './schema.ts';
@@ -19,9 +21,9 @@ export interface Parameters {
   readonly operationName: string | null;
 }
 
-/** How a request came, and how its answer goes. */
+/** How a request came, and how a refusal goes. */
 export interface Transport {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'WEBSOCKET';
   readonly mediaType: MediaType;
 }
 
@@ -31,57 +33,102 @@ export type MediaType = 'application/json' | 'application/graphql-response+json'
 /** An answer, to be written as JSON. */
 export interface GraphQLAnswer {
   readonly status: number;
-  readonly body: {
-    readonly errors?: readonly GraphQLFormattedError[];
-    /** Left out if nothing was executed. */
-    readonly data?: ExecutionResult['data'] | undefined;
-  };
+  readonly body: GraphQLBody;
 }
 
-/** Answers one request. */
-export type GraphQLServer = (parameters: Parameters, transport: Transport, context: Context) => Promise<GraphQLAnswer>;
+export interface GraphQLBody {
+  readonly errors?: readonly GraphQLFormattedError[];
+  /** Left out if nothing was executed. */
+  readonly data?: ExecutionResult['data'] | undefined;
+}
+
+/** An operation that was read and may be run. */
+export interface Operation {
+  readonly type: `${OperationTypeNode}`;
+  readonly document: DocumentNode;
+  readonly variables: Parameters['variables'];
+  readonly operationName: string | null;
+}
+
+/** One value of a subscription. */
+export interface Told {
+  readonly body: GraphQLBody;
+  /** Of an event: what a client resumes after. */
+  readonly eventId: string | null;
+}
+
+/** The GraphQL server: the schema, the rules that each document is held to, and what becomes of errors. */
+export interface GraphQLServer {
+  /** Reads a request; an answer is a refusal. */
+  read(parameters: Parameters, transport: Transport): Operation | GraphQLAnswer;
+  /** Runs a query or a mutation. */
+  answer(operation: Operation, context: Context): Promise<GraphQLAnswer>;
+  /** Runs a subscription; an answer is a refusal. The signal of the context of its resolvers ends with it. */
+  subscribe(operation: Operation, context: Context): Promise<Stream<Told> | GraphQLAnswer>;
+}
 
 /** The engine writes each of them out with the whole value, before it is told without. */
 const MAX_COERCION_ERRORS = 3;
 
-/** The GraphQL server: the schema, the rules that each document is held to, and what becomes of errors. */
 export function createGraphQLServer(app: App): GraphQLServer {
-  const read = createDocumentReader(app.config.introspection);
+  const readDocument = createDocumentReader(app.config.introspection);
 
-  return async ({ query, variables, operationName }, { method, mediaType }, context) => {
-    const { document, errors, unfitForAnybody } = read(query);
-    const invalid = { status: unfitForAnybody || mediaType !== 'application/json' ? 400 : 200, body: { errors } };
-    if (!document) return invalid;
-    const refusal = refuseOperation(getOperationAST(document, operationName), method);
-    if (refusal) return refusal;
-    if (errors.length > 0) return invalid;
+  return {
+    read({ query, variables, operationName }, { method, mediaType }) {
+      const { document, errors, unfitForAnybody } = readDocument(query);
+      const invalid = { status: unfitForAnybody || mediaType !== 'application/json' ? 400 : 200, body: { errors } };
+      if (!document) return invalid;
+      const node = getOperationAST(document, operationName);
+      if (!node) return refuse(400, 'Could not determine what operation to execute.', 'OPERATION_RESOLUTION_FAILURE');
+      if (node.operation === 'mutation' && method === 'GET')
+        return refuse(405, 'Can only perform a mutation operation from a POST request.', 'BAD_REQUEST');
+      if (errors.length > 0) return invalid;
+      return { type: node.operation, document, variables, operationName };
+    },
 
-    const result = await execute({
-      schema,
-      document,
-      contextValue: context,
-      variableValues: variables,
-      operationName,
-      options: { maxCoercionErrors: MAX_COERCION_ERRORS },
-    });
-    return presentResult(app, result, context.requestId);
+    async answer(operation, context) {
+      return presentResult(app, await execute(executionArgs(operation, context)), context.requestId);
+    },
+
+    async subscribe(operation, context) {
+      const controller = new AbortController();
+      const source = await createSourceEventStream(executionArgs(operation, { ...context, signal: controller.signal }));
+      if (!(Symbol.asyncIterator in source)) {
+        const { status, body } = presentResult(app, source, context.requestId);
+        return { status: Math.max(status, 400), body };
+      }
+      return abortable(tell(app, operation, context, source as AsyncIterable<Payload<unknown>>), controller);
+    },
   };
 }
 
-/** What speaks against an operation before anybody looks at its fields. */
-function refuseOperation(
-  operation: OperationDefinitionNode | null | undefined,
-  method: Transport['method'],
-): GraphQLAnswer | null {
-  if (!operation) return refusal(400, 'Could not determine what operation to execute.', 'OPERATION_RESOLUTION_FAILURE');
-  if (operation.operation === OperationTypeNode.SUBSCRIPTION)
-    return refusal(400, 'There are no subscriptions.', 'OPERATION_RESOLUTION_FAILURE');
-  if (operation.operation === OperationTypeNode.MUTATION && method === 'GET')
-    return refusal(405, 'Can only perform a mutation operation from a POST request.', 'BAD_REQUEST');
-  return null;
+function executionArgs({ document, variables, operationName }: Operation, context: Context) {
+  return {
+    schema,
+    document,
+    contextValue: context,
+    variableValues: variables,
+    operationName,
+    options: { maxCoercionErrors: MAX_COERCION_ERRORS },
+  };
 }
 
-function refusal(status: number, message: string, code: string): GraphQLAnswer {
+/** Each value is resolved as if it were asked for at that moment, by whoever is behind the connection then. */
+async function* tell(
+  app: App,
+  operation: Operation,
+  context: Context,
+  source: AsyncIterable<Payload<unknown>>,
+): Stream<Told> {
+  for await (const payload of source) {
+    const viewer = context.connection?.viewer ?? context.caller.viewer;
+    const args = executionArgs(operation, { ...context, caller: { ...context.caller, viewer } });
+    const { body } = presentResult(app, await execute({ ...args, rootValue: payload }), context.requestId);
+    yield { body, eventId: payload.eventId };
+  }
+}
+
+function refuse(status: number, message: string, code: string): GraphQLAnswer {
   return { status, body: { errors: [{ message, extensions: { code } }] } };
 }
 

@@ -1,7 +1,10 @@
 import { factorNames } from '../factors/index.ts';
 import { freshUntil } from '../flows/shared/freshness.ts';
-import type { SignedIn } from '../flows/shared/outcomes.ts';
+import type { SignedIn, Unauthenticated } from '../flows/shared/outcomes.ts';
+import { watchSession } from '../flows/watch-session.ts';
+import { map, type Stream } from '../lib/abortable.ts';
 import { builder } from './builder.ts';
+import type { Context, Payload } from './context.ts';
 import { signedIn } from './guard.ts';
 import { UnauthenticatedType } from './outcomes.ts';
 
@@ -59,10 +62,39 @@ const CurrentSessionResult = builder.unionType('CurrentSessionResult', {
   resolveType: (result) => ('kind' in result ? UnauthenticatedType : SessionType),
 });
 
+/** A session, and whether it is the one that the client holds. */
+export function asSeenBy({ session: own }: SignedIn, session: SignedIn['session']): Session {
+  return { ...session, current: session.id === own.id };
+}
+
 builder.queryField('currentSession', (t) =>
   t.field({
     type: CurrentSessionResult,
     description: 'The session behind this request.',
-    resolve: (_root, _args, context) => signedIn(context, ({ session }) => ({ ...session, current: true })),
+    resolve: (_root, _args, context) => signedIn(context, (viewer) => asSeenBy(viewer, viewer.session)),
   }),
 );
+
+builder.subscriptionField('currentSession', (t) =>
+  t.field({
+    type: CurrentSessionResult,
+    description: 'The session behind this connection: now, and again whenever it changes. Ends with Unauthenticated.',
+    subscribe: (_root, _args, context) => currentSession(context),
+    resolve: ({ value }) => value,
+  }),
+);
+
+type Current = Session | Unauthenticated;
+
+async function* currentSession({ connection, caller, signal }: Context): Stream<Payload<Current>> {
+  if (connection && signal) {
+    const states = watchSession(connection, signal);
+    yield* map(states, (state) => told('kind' in state ? state : asSeenBy(connection.viewer, state)));
+  } else if (caller.viewer.kind === 'anonymous') {
+    yield told({ kind: 'Unauthenticated', reason: caller.viewer.reason });
+  }
+}
+
+function told(value: Current): Payload<Current> {
+  return { value, eventId: null };
+}

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { PresentedCredential } from '../flows/authenticate.ts';
+import type { PresentedCredential } from '../flows/shared/authenticate.ts';
 
 /** A request that shows more than one credential: which of them was meant is not for us to guess (RFC 6750 §2). */
 export const TOO_MANY_CREDENTIALS = Symbol('too many credentials');

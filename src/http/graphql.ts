@@ -1,41 +1,33 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { App } from '../app.ts';
-import { authenticate } from '../flows/authenticate.ts';
+import { authenticate } from '../flows/shared/authenticate.ts';
 import type { Answer } from '../graphql/context.ts';
-import { createGraphQLServer } from '../graphql/server.ts';
-import { acceptedMediaType } from './accept.ts';
+import type { GraphQLServer } from '../graphql/server.ts';
+import { accepted } from './accept.ts';
 import { readJson } from './body.ts';
 import { clientOf } from './client.ts';
 import { type CookieFormat, cookieFormat } from './cookie.ts';
 import { cookieValue, presentedCredential, TOO_MANY_CREDENTIALS } from './credentials.ts';
+import { type EventStreams, sendEvents } from './event-stream.ts';
 import { corsHeaders, isAllowedOrigin, PREFLIGHT_HEADERS } from './origin.ts';
 import { readParameters, readUrlParameters } from './parameters.ts';
-import { type Head, sendJson } from './reply.ts';
+import { type Exchange, type Head, sendJson } from './reply.ts';
 
-/**
- * Answers a request to the GraphQL endpoint.
- * @param head what every answer carries; the answer's own headers are added to it
- */
-export type GraphQLHandler = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  requestId: string,
-  head: Head,
-) => Promise<void>;
+/** Answers a request to the GraphQL endpoint. */
+export type GraphQLHandler = (exchange: Exchange) => Promise<void>;
 
 /**
  * GraphQL over HTTP: refuses what a browser could be tricked into sending, finds out who asks, and hands the rest to
  * the GraphQL server.
  */
-export function createGraphQLHandler(app: App): GraphQLHandler {
+export function createGraphQLHandler(app: App, graphql: GraphQLServer, eventStreams: EventStreams): GraphQLHandler {
   const { config } = app;
-  const answerGraphQL = createGraphQLServer(app);
   const cookies = {
     session: cookieFormat('postern', config.publicUrl),
     device: cookieFormat('postern-device', config.publicUrl),
   };
 
-  return async (request, response, requestId, head) => {
+  return async (exchange) => {
+    const { request, response, head } = exchange;
     const { headers, method = '' } = request;
     const refuse = (status: number, message: string, ...more: string[]) =>
       sendJson(response, status, [...head, ...more], { errors: [{ message, extensions: { code: 'BAD_REQUEST' } }] });
@@ -48,27 +40,45 @@ export function createGraphQLHandler(app: App): GraphQLHandler {
     }
     if (method !== 'GET' && method !== 'POST')
       return refuse(405, 'Use POST, or GET for queries.', 'Allow', 'GET, POST');
-    const mediaType = acceptedMediaType(headers.accept);
-    if (!mediaType) return refuse(406, 'The answer is JSON.');
+    const accepts = accepted(headers.accept);
+    if (!accepts.json && !accepts.eventStream) return refuse(406, 'The answer is JSON, or an event stream.');
     if (method === 'POST' && !isJson(headers['content-type'])) return refuse(415, 'Send application/json.');
     const body = method === 'POST' ? await readJson(request) : null;
     if (body?.kind === 'tooLarge') return refuse(413, 'The request is too large.', 'Connection', 'close');
     if (body?.kind === 'malformed') return refuse(400, 'The body is not JSON.');
     const parameters = body ? readParameters(body.value) : readUrlParameters(request.url ?? '');
     if (!parameters) return refuse(400, `The ${body ? 'body' : 'URL'} is not a GraphQL request.`);
-
     const credential = presentedCredential(request, cookies.session.name);
     if (credential === TOO_MANY_CREDENTIALS) return refuse(400, 'The request carries more than one credential.');
-    const viewer = await authenticate(app, credential);
+
+    const mediaType = accepts.json ?? 'application/graphql-response+json';
+    const operation = graphql.read(parameters, { method, mediaType });
+    if ('status' in operation) {
+      if (operation.status === 405) head.push('Allow', 'POST');
+      return sendJson(response, operation.status, head, operation.body, mediaType);
+    }
     const client = clientOf(request, config.trustedProxies);
-    const answer = answerOf(head, cookies, credential?.from === 'cookie');
-    const trustedDeviceToken = cookieValue(request, cookies.device.name);
-    const context = { app, requestId, caller: { viewer, client, trustedDeviceToken }, answer };
-    const answered = await answerGraphQL(parameters, { method, mediaType }, context);
-    if (answered.status === 405) head.push('Allow', 'POST');
-    sendJson(response, answered.status, head, answered.body, mediaType);
+    if (operation.type === 'subscription') {
+      if (!accepts.eventStream)
+        return refuse(406, 'Subscriptions are answered with text/event-stream, or over a WebSocket.');
+      return eventStreams.answer(exchange, { operation, credential, client });
+    }
+    const viewer = await authenticate(app, credential);
+    const context = {
+      app,
+      requestId: exchange.requestId,
+      caller: { viewer, client, trustedDeviceToken: cookieValue(request, cookies.device.name) },
+      answer: answerOf(head, cookies, credential?.from === 'cookie'),
+      ...NOTHING_OPEN,
+    };
+    const { status, body: answered } = await graphql.answer(operation, context);
+    if (accepts.json) sendJson(response, status, head, answered, mediaType);
+    else sendEvents(response, head, answered);
   };
 }
+
+/** What an operation has not that is answered once. */
+const NOTHING_OPEN = { connection: null, lastEventId: null, signal: null } as const;
 
 interface Cookies {
   readonly session: CookieFormat;

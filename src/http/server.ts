@@ -1,14 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import type { App } from '../app.ts';
+import { createGraphQLServer } from '../graphql/server.ts';
+import { createCaps } from './caps.ts';
+import { createEventStreams } from './event-stream.ts';
 import { sendGraphiQL, wantsGraphiQL } from './graphiql.ts';
 import { createGraphQLHandler } from './graphql.ts';
 import { securityHeaders } from './headers.ts';
-import { type Head, sendJson } from './reply.ts';
+import { type Exchange, type Head, sendJson } from './reply.ts';
 import { createRoutes } from './routes.ts';
+import { createWebSockets, refuse } from './websocket.ts';
 
 /** A request gets its answer, or a refusal, within this time. */
 const ANSWER_DEADLINE_MS = 10_000;
@@ -31,7 +36,13 @@ export interface HttpServer {
   drain(): Promise<void>;
 }
 
-type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+/** What becomes of what comes in. */
+interface Handler {
+  request(request: IncomingMessage, response: ServerResponse): void;
+  upgrade(request: IncomingMessage, connection: Duplex, head: Buffer): void;
+  /** Ends what would stay open. */
+  close(): void;
+}
 
 /**
  * Starts to listen, before there is anything to serve: so a port that is taken is told at once, and a port that the
@@ -40,17 +51,25 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void;
  */
 export async function listen(host: string, port: number): Promise<HttpServer> {
   const lifecycle = { draining: false };
-  let handle: Handler = (_request, response) => {
-    response.writeHead(503, [...securityHeaders(''), ['Retry-After', '1']].flat()).end();
+  let handler: Handler = {
+    request(_request, response) {
+      response.writeHead(503, [...securityHeaders(''), ['Retry-After', '1']].flat()).end();
+    },
+    upgrade: (_request, connection) => refuse(connection, 503, ''),
+    close: () => undefined,
   };
   const server = createServer(
     // Slow senders hold a socket only so long (Slowloris), and a connection is not kept for ever.
     { headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 5_000 },
-    (request, response) => handle(request, response),
+    (request, response) => handler.request(request, response),
   );
   server.maxConnections = 10_000;
   // Their size is bounded; by default Node would also leave out, without a word, all beyond two thousand.
   server.maxHeadersCount = 0;
+  server.on('upgrade', (request, connection, head) => {
+    if (request.headers.upgrade?.toLowerCase() === 'websocket') handler.upgrade(request, connection, head);
+    else ignoreUpgrade(server, request, connection, head);
+  });
   // This is no proxy: a tunnel that is asked for is closed.
   server.on('connect', (_request, socket) => socket.destroy());
   await new Promise<void>((resolve, reject) => {
@@ -61,11 +80,12 @@ export async function listen(host: string, port: number): Promise<HttpServer> {
   return {
     port: (server.address() as AddressInfo).port,
     serve(app) {
-      handle = createHandler(app, lifecycle);
+      handler = createHandler(app, lifecycle);
     },
     async drain() {
       lifecycle.draining = true;
       await pause(LINGER_MS);
+      handler.close();
       await close(server);
     },
   };
@@ -73,13 +93,17 @@ export async function listen(host: string, port: number): Promise<HttpServer> {
 
 function createHandler(app: App, lifecycle: Lifecycle): Handler {
   const everyHead = [...securityHeaders(app.config.publicUrl)].flat();
-  const answerGraphQL = createGraphQLHandler(app);
+  const graphql = createGraphQLServer(app);
+  const caps = createCaps(app.config.rateLimits);
+  const eventStreams = createEventStreams(app, graphql, caps);
+  const webSockets = createWebSockets(app, graphql, caps);
+  const answerGraphQL = createGraphQLHandler(app, graphql, eventStreams);
   const answerRoute = getRequestListener(createRoutes(app, lifecycle).fetch);
   // Looking for secrets takes longer than all else about a line. The lines below have none: they are made of nothing
   // that is named like one.
   const log = app.log.child({}, { redact: [] });
 
-  return (request, response) => {
+  function handle(request: IncomingMessage, response: ServerResponse): void {
     const requestId = randomUUID();
     const begun = performance.now();
     request.url = originForm(request.url);
@@ -108,26 +132,35 @@ function createHandler(app: App, lifecycle: Lifecycle): Handler {
       });
     });
 
-    answer(request, response, path, requestId, head).catch((error: unknown) => {
+    const exchange = { request, response, requestId, head, liftDeadline: () => clearTimeout(deadline) };
+    answer(exchange, path).catch((error: unknown) => {
       // Clients may go away in the middle of a request. That is no fault, and there is nobody to answer.
       if (error === request.errored) return;
       app.log.error({ err: error, requestId }, 'a request failed');
       fail(response, head, requestId, 503);
     });
-  };
+  }
 
-  async function answer(
-    request: IncomingMessage,
-    response: ServerResponse,
-    path: string,
-    requestId: string,
-    head: Head,
-  ): Promise<void> {
+  async function answer(exchange: Exchange, path: string): Promise<void> {
+    const { request, response, head } = exchange;
     const showsGraphiQL = path === '/graphql' && app.config.graphiql && wantsGraphiQL(request);
-    if (path === '/graphql' && !showsGraphiQL) return answerGraphQL(request, response, requestId, head);
+    if (path === '/graphql' && !showsGraphiQL) return answerGraphQL(exchange);
     for (let at = 0; at < head.length; at += 2) response.setHeader(head[at] ?? '', head[at + 1] ?? '');
     return showsGraphiQL ? sendGraphiQL(response) : answerRoute(request, response);
   }
+
+  return {
+    request: handle,
+    upgrade(request, connection, head) {
+      request.url = originForm(request.url);
+      if (pathOf(request) === '/graphql') webSockets.upgrade(request, connection, head);
+      else refuse(connection, 404, app.config.publicUrl);
+    },
+    close() {
+      eventStreams.close();
+      webSockets.close();
+    },
+  };
 }
 
 function fail(response: ServerResponse, head: readonly string[], id: string, status: 408 | 503): void {
@@ -141,6 +174,23 @@ function fail(response: ServerResponse, head: readonly string[], id: string, sta
       : ['Something went wrong on our side.', 'UNAVAILABLE'];
   const more = status === 408 ? ['Connection', 'close'] : ['Retry-After', '1'];
   sendJson(response, status, [...head, ...more], { errors: [{ message, extensions: { code, id } }] });
+}
+
+/**
+ * Answers a request as if it had not asked for another protocol (RFC 9110 §7.8), such as HTTP/2 without TLS, which some
+ * clients offer with each first request. Node hands over all of them as soon as one protocol is wanted: so this one is
+ * put back, without its offer, and read once more.
+ */
+function ignoreUpgrade(server: Server, request: IncomingMessage, connection: Duplex, head: Buffer): void {
+  const { method, url, rawHeaders } = request;
+  const kept = rawHeaders.flatMap((name, at) =>
+    at % 2 === 0 && !/^(?:connection|upgrade|http2-settings)$/i.test(name)
+      ? [`${name}: ${rawHeaders[at + 1]}\r\n`]
+      : [],
+  );
+  const again = Buffer.from(`${method} ${url} HTTP/1.1\r\n${kept.join('')}\r\n`, 'latin1');
+  connection.unshift(Buffer.concat([again, head]));
+  server.emit('connection', connection);
 }
 
 async function close(server: Server): Promise<void> {

@@ -11,6 +11,8 @@ const RECONNECT_MS = 250;
 export type Change =
   | { readonly kind: 'session'; readonly id: string }
   | { readonly kind: 'user'; readonly id: string }
+  /** There are new events of this person. */
+  | { readonly kind: 'events'; readonly id: string }
   | { readonly kind: 'signing-keys' }
   /** Changes may have been missed: everything that was remembered is in doubt. */
   | { readonly kind: 'unknown' };
@@ -105,6 +107,6 @@ export async function openBus(options: {
 
 function parseChange(payload: string): Change {
   const [kind, id] = payload.split(':');
-  if ((kind === 'session' || kind === 'user') && id) return { kind, id };
+  if ((kind === 'session' || kind === 'user' || kind === 'events') && id) return { kind, id };
   return kind === 'signing-keys' ? { kind } : { kind: 'unknown' };
 }

@@ -36,6 +36,8 @@ export function createSessionCache<E extends Entry>(options: {
     dispose: (entry, key) => unlink(entry, key),
   });
   const reads = new Set<Set<string>>();
+  // Of many that ask for one key at once, one reads: a person with a thousand open sockets has as many that ask.
+  const shared = new Map<string, { readonly dropped: ReadonlySet<string>; readonly loaded: Promise<E | null> }>();
 
   function link(entry: E, key: string): void {
     const { id, userId } = entry.session;
@@ -63,22 +65,33 @@ export function createSessionCache<E extends Entry>(options: {
     for (const key of [...(keysBySession.get(id) ?? [])]) entries.delete(key);
   }
 
+  async function read(key: string, dropped: Set<string>, load: () => Promise<E | null>): Promise<E | null> {
+    reads.add(dropped);
+    try {
+      const loaded = await load();
+      if (loaded && options.isTrusted() && !concerns(dropped, loaded)) {
+        entries.set(key, loaded);
+        link(loaded, key);
+      }
+      return loaded;
+    } finally {
+      reads.delete(dropped);
+      if (shared.get(key)?.dropped === dropped) shared.delete(key);
+    }
+  }
+
   return {
     async get(key, load) {
-      const remembered = options.isTrusted() ? entries.get(key) : undefined;
+      const isTrusted = options.isTrusted();
+      const remembered = isTrusted ? entries.get(key) : undefined;
       if (remembered) return remembered;
+      // A read that began before a change is no answer for whoever asks after it.
+      const other = isTrusted ? shared.get(key) : undefined;
+      if (other?.dropped.size === 0) return other.loaded;
       const dropped = new Set<string>();
-      reads.add(dropped);
-      try {
-        const loaded = await load();
-        if (loaded && options.isTrusted() && !concerns(dropped, loaded)) {
-          entries.set(key, loaded);
-          link(loaded, key);
-        }
-        return loaded;
-      } finally {
-        reads.delete(dropped);
-      }
+      const loaded = read(key, dropped, load);
+      shared.set(key, { dropped, loaded });
+      return loaded;
     },
     dropSession,
     dropUser(id) {

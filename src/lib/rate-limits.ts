@@ -24,11 +24,20 @@ export const LIMITS = {
     rate: '120/1m',
     counts: 'steps of logins at providers and of connections from one address: begun, come back, completed',
   },
+  connectionsPerAddress: {
+    rate: '50 at once',
+    counts: 'sockets and event streams from one address, on one instance',
+  },
+  connectionsPerAccount: { rate: '10 at once', counts: 'sockets and event streams of one person, on one instance' },
+  messagesPerConnection: { rate: '100/1m', counts: 'messages that come in on one socket' },
   changePerAccount: { rate: '60/15m', counts: 'changes of one account by its owner' },
 } as const;
-export type LimitName = keyof typeof LIMITS;
+/** What each instance counts by itself, since it is about what is open there. */
+export type LocalLimitName = 'connectionsPerAddress' | 'connectionsPerAccount' | 'messagesPerConnection';
+/** What all instances count together. */
+export type LimitName = Exclude<keyof typeof LIMITS, LocalLimitName>;
 /** Null: nothing is counted. */
-export type RateLimits = Readonly<Record<LimitName, Rate | null>>;
+export type RateLimits = Readonly<Record<LimitName | LocalLimitName, Rate | null>>;
 
 /**
  * Reads overrides as the setting writes them: a JSON object of rates by name, or `off` for all.
@@ -44,7 +53,10 @@ export function parseRateLimits(text: string): RateLimits | string {
   for (const [name, { rate }] of Object.entries(LIMITS)) {
     const written = text === 'off' ? 'off' : Object.hasOwn(overrides, name) ? overrides[name] : rate;
     limits[name] = typeof written === 'string' && written !== 'off' ? parseRate(written) : null;
-    if (!limits[name] && written !== 'off') problems.push(`has no rate such as 10/15m, or off, for ${name}`);
+    // What is counted while it lasts has no window, and what is counted in one does not last.
+    const fits = limits[name] && Number.isFinite(limits[name].windowMs) !== rate.endsWith('at once');
+    if (!fits && written !== 'off')
+      problems.push(`has no rate such as ${rate === 'off' ? '10/15m' : rate}, or off, for ${name}`);
   }
   return problems.length > 0 ? problems.join('; ') : (limits as RateLimits);
 }

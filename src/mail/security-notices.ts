@@ -94,6 +94,9 @@ function toldOf(event: AuthEvent): Told | null {
     case 'ProfileUpdated':
     // Its goodbye is a mail of its own.
     case 'AccountDeleted':
+    case 'AccountDisabled':
+    case 'AccountEnabled':
+    case 'RolesChanged':
     case 'MessageNotDelivered':
       return null;
   }

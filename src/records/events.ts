@@ -8,6 +8,18 @@ export interface EventSource {
   readonly userAgent: string | null;
 }
 
+/** An event as it was written. */
+export interface StoredEvent extends EventSource {
+  /** Of two events of one person, the one that was committed later has the higher id. */
+  readonly id: bigint;
+  readonly at: Date;
+  readonly kind: AuthEvent['kind'];
+  readonly userId: string | null;
+  readonly sessionId: string | null;
+  /** What else is told of this kind; nothing, once its person is gone. */
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
 /**
  * Takes out of the events of a person who is gone what could still tell who it was: addresses, clients, particulars.
  * That something happened, and when, stays.
@@ -18,7 +30,8 @@ export async function anonymize(db: Db, userId: string): Promise<void> {
 }
 
 /**
- * Writes events in the order in which they happened. Those of a person who is gone are anonymous from the start.
+ * Writes events in the order in which they happened. Those of a person who is gone are anonymous from the start. Until
+ * the transaction ends, others that write events of the same people wait: so it comes last in one.
  *
  * One that is about nobody looks somebody up as well: the time must not tell whether there was a person.
  */
@@ -39,4 +52,66 @@ export async function append(db: Db, events: readonly AuthEvent[], source: Event
         LATERAL (SELECT count(*) > 0 AS found FROM users WHERE id = coalesce(event.user_id, ${NOBODY}::uuid)) AS person
     ) AS events
     ORDER BY position`;
+}
+
+/** The events of a person after one of them, the oldest first. */
+export async function listAfter(db: Db, userId: string, after: bigint, limit: number): Promise<StoredEvent[]> {
+  const rows = await db.query<Row>`
+    SELECT id::text, at, kind, user_id AS "userId", session_id AS "sessionId", ip_address AS "ipAddress",
+      user_agent AS "userAgent", data
+    FROM events WHERE user_id = ${userId}::uuid AND id > ${String(after)}::bigint ORDER BY events.id LIMIT ${limit}`;
+  return rows.map(fromRow);
+}
+
+/** The events of a person before one of them, or all, the newest first. */
+export async function listBefore(db: Db, userId: string, before: bigint | null, limit: number): Promise<StoredEvent[]> {
+  const rows = await db.query<Row>`
+    SELECT id::text, at, kind, user_id AS "userId", session_id AS "sessionId", ip_address AS "ipAddress",
+      user_agent AS "userAgent", data
+    FROM events WHERE user_id = ${userId}::uuid AND id < ${String(before ?? MAX_ID + 1n)}::numeric
+    ORDER BY events.id DESC LIMIT ${limit}`;
+  return rows.map(fromRow);
+}
+
+/** The events of everybody, the oldest first, for the operator. */
+export async function listAll(
+  db: Db,
+  page: { readonly after: bigint; readonly userId: string | null; readonly limit: number },
+): Promise<StoredEvent[]> {
+  const rows = await db.query<Row>`
+    SELECT id::text, at, kind, user_id AS "userId", session_id AS "sessionId", ip_address AS "ipAddress",
+      user_agent AS "userAgent", data
+    FROM events
+    WHERE id > ${String(page.after)}::bigint AND (${page.userId}::uuid IS NULL OR user_id = ${page.userId}::uuid)
+    ORDER BY events.id LIMIT ${page.limit}`;
+  return rows.map(fromRow);
+}
+
+/** The ids of the last events of some people; of somebody who has none, 0. */
+export async function lastIds(db: Db, userIds: readonly string[]): Promise<Map<string, bigint>> {
+  const rows = await db.query<{ userId: string; id: string | null }>`
+    SELECT "userId", (SELECT max(id)::text FROM events WHERE user_id = "userId") AS id
+    FROM unnest(${userIds}::uuid[]) AS asked ("userId")`;
+  return new Map(rows.map(({ userId, id }) => [userId, BigInt(id ?? 0)]));
+}
+
+/** Whether there is such an event of this person. */
+export async function isOf(db: Db, userId: string, id: bigint): Promise<boolean> {
+  const found = await db.query`
+    SELECT 1 FROM events WHERE id = ${String(id)}::bigint AND user_id = ${userId}::uuid`;
+  return found.length > 0;
+}
+
+const MAX_ID = 2n ** 63n - 1n;
+
+/** Reads the id of an event as clients write it; null for any other text. */
+export function parseId(text: string): bigint | null {
+  const id = /^[1-9]\d{0,18}$/.test(text) ? BigInt(text) : null;
+  return id !== null && id <= MAX_ID ? id : null;
+}
+
+type Row = Omit<StoredEvent, 'id'> & { readonly id: string };
+
+function fromRow(row: Row): StoredEvent {
+  return { ...row, id: BigInt(row.id) };
 }

@@ -13,11 +13,13 @@ const KEPT_MS = {
   refreshTokens: DAY_MS,
   /** A device is known by the sessions that it had. */
   sessions: 90 * DAY_MS,
-  events: 400 * DAY_MS,
 } as const;
 
-/** Removes what has been over for a while. What is over does nothing meanwhile: its time is looked at at each use. */
-export async function purge(db: Db, now: Date): Promise<void> {
+/**
+ * Removes what has been over for a while. What is over does nothing meanwhile: its time is looked at at each use.
+ * @param eventRetention milliseconds for which events are kept
+ */
+export async function purge(db: Db, eventRetention: number, now: Date): Promise<void> {
   const before = (kept: number) => new Date(now.getTime() - kept);
   await db.execute`
     DELETE FROM challenges WHERE GREATEST(code_expires_at, link_expires_at) < ${before(KEPT_MS.challenges)}`;
@@ -29,5 +31,5 @@ export async function purge(db: Db, now: Date): Promise<void> {
   await db.execute`DELETE FROM refresh_tokens WHERE expires_at < ${before(KEPT_MS.refreshTokens)}`;
   await db.execute`
     DELETE FROM sessions WHERE LEAST(expires_at, ended_at) < ${before(KEPT_MS.sessions)}`;
-  await db.execute`DELETE FROM events WHERE at < ${before(KEPT_MS.events)}`;
+  await db.execute`DELETE FROM events WHERE at < ${before(eventRetention)}`;
 }

@@ -171,6 +171,14 @@ export function listLive(db: Db, userId: string, idle: number, now: Date): Promi
     ORDER BY created_at DESC, id DESC`;
 }
 
+/** The sessions of these ids, whether or not they are over. */
+export function listByIds(db: Db, ids: readonly string[]): Promise<Session[]> {
+  return db.query<Session>`
+    SELECT id, user_id AS "userId", credential, credential_generation AS "credentialGeneration", methods, created_at AS "createdAt", last_seen_at AS "lastSeenAt",
+      expires_at AS "expiresAt", ip_address AS "ipAddress", user_agent AS "userAgent"
+    FROM sessions WHERE id = ANY(${ids}::uuid[])`;
+}
+
 /** Whether a person had a session from a client's address, or from its network, not so long ago. */
 export async function isKnownAddress(db: Db, userId: string, ipAddress: string): Promise<boolean> {
   const rows = await db.query<{ ip_address: string | null }>`
@@ -205,6 +213,38 @@ export async function endAll(
     UPDATE sessions SET ended_at = ${now}, end_reason = ${reason}::session_end_reason
     WHERE user_id = ${userId}::uuid AND ended_at IS NULL AND id IS DISTINCT FROM ${except}::uuid RETURNING id`;
   return ended.map(({ id }) => id);
+}
+
+/** A session that came to its end without anybody ending it. */
+export interface OverdueSession {
+  readonly id: string;
+  readonly userId: string;
+  readonly reason: SessionEndReason;
+}
+
+/**
+ * Ends the sessions whose time has passed, or whose person was disabled, so that each is over once and for all.
+ * @param of these people, or everybody
+ * @param idle milliseconds for which a session lives without use
+ * @returns those that it ended: of two that do it at once, one gets each
+ */
+export function endOverdue(
+  db: Db,
+  of: { readonly userIds: readonly string[] | null; readonly limit: number },
+  idle: number,
+  now: Date,
+): Promise<OverdueSession[]> {
+  return db.query<OverdueSession>`
+    UPDATE sessions SET ended_at = ${now}, end_reason = overdue.reason::session_end_reason
+    FROM (
+      SELECT s.id AS overdue_id, CASE WHEN u.disabled_at IS NULL THEN 'EXPIRED' ELSE 'ACCOUNT_DISABLED' END AS reason
+      FROM sessions s JOIN users u ON u.id = s.user_id
+      WHERE s.ended_at IS NULL AND (${of.userIds}::uuid[] IS NULL OR s.user_id = ANY(${of.userIds}::uuid[]))
+        AND (s.expires_at <= ${now} OR s.last_seen_at <= ${new Date(now.getTime() - idle)} OR u.disabled_at IS NOT NULL)
+      ORDER BY s.id LIMIT ${of.limit} FOR UPDATE OF s
+    ) AS overdue
+    WHERE id = overdue_id AND ended_at IS NULL
+    RETURNING id, user_id AS "userId", end_reason AS reason`;
 }
 
 /**

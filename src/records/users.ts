@@ -120,6 +120,23 @@ export async function rolesOf(db: Db, id: string): Promise<readonly string[]> {
   return row?.roles ?? [];
 }
 
+/** Replaces the roles of a person. False if they are those already. */
+export async function setRoles(db: Db, id: string, roles: readonly string[]): Promise<boolean> {
+  const changed = await db.execute`
+    UPDATE users SET roles = ${roles}::text[] WHERE id = ${id}::uuid AND roles IS DISTINCT FROM ${roles}::text[]`;
+  return changed === 1;
+}
+
+/**
+ * Disables a person: nobody gets in as them, by any way. Null lets them in again.
+ * @returns false if it is so already
+ */
+export async function setDisabled(db: Db, id: string, since: Date | null): Promise<boolean> {
+  const changed = await db.execute`
+    UPDATE users SET disabled_at = ${since} WHERE id = ${id}::uuid AND (disabled_at IS NULL) <> (${since}::timestamptz IS NULL)`;
+  return changed === 1;
+}
+
 /** Locks a person until the transaction ends. False if they are gone, or disabled. */
 export async function lockEnabled(db: Db, id: string): Promise<boolean> {
   const rows = await db.query`SELECT 1 FROM users WHERE id = ${id}::uuid AND disabled_at IS NULL FOR UPDATE`;

@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventsOf } from '../support/account.ts';
 import { type Gateway, startGateway } from '../support/gateway.ts';
+import { REVOKE_OTHER_SESSIONS, REVOKE_SESSION } from '../support/live.ts';
 import {
   CURRENT_SESSION,
   CURRENT_USER,
+  type Held,
   ISSUE_ACCESS_TOKEN,
   LOG_IN,
   LOG_OUT,
@@ -196,5 +199,136 @@ describe('authConfig', () => {
       passkeySignUp: false,
       passwordMinLength: 8,
     });
+  });
+});
+
+describe('revokeSession', () => {
+  test('ends a session of the same person, wherever it is, and no other', async () => {
+    const person = newPerson();
+    const [held, other, third] = [
+      await signUp(gateway.client(), person),
+      await logIn(gateway.client(), person, 'JWT'),
+      await logIn(gateway.client(), person, 'COOKIE'),
+    ];
+    const revoke = () => held.client.send(REVOKE_SESSION, { input: { id: other.sessionId } });
+    expect((await revoke()).result).toEqual({ __typename: 'SessionRevoked', id: other.sessionId });
+    expect((await revoke()).result).toEqual({ __typename: 'NotFound' });
+    expect((await other.client.send(CURRENT_USER)).result).toMatchObject({ reason: 'REVOKED' });
+    for (const { client } of [held, third]) expect((await client.send(CURRENT_USER)).result.id).toBe(held.userId);
+    expect(await eventsOf(gateway, held.userId)).toContainEqual({ kind: 'SessionEnded', data: { reason: 'REVOKED' } });
+  });
+
+  test('ends the own one as well', async () => {
+    const held = await signUp(gateway.client(), newPerson());
+    await held.client.send(REVOKE_SESSION, { input: { id: held.sessionId } });
+    expect((await held.client.send(CURRENT_USER)).result).toMatchObject({ reason: 'REVOKED' });
+  });
+
+  // Defence: the sessions that are looked through are those of the viewer.
+  test('does not tell a session of somebody else from none (S07)', async () => {
+    const [held, victim] = [await signUp(gateway.client(), newPerson()), await signUp(gateway.client(), newPerson())];
+    const answers = new Set<string>();
+    for (const id of [victim.sessionId, crypto.randomUUID(), victim.userId, '', "' OR 1=1", '1'])
+      answers.add((await held.client.send(REVOKE_SESSION, { input: { id } })).text);
+    expect([...answers]).toEqual(['{"data":{"revokeSession":{"__typename":"NotFound"}}}']);
+    expect((await victim.client.send(CURRENT_USER)).result.id).toBe(victim.userId);
+  });
+
+  // Defence: freshlySignedIn.
+  test('asks for a fresh proof, and so does revokeOtherSessions (S06)', async () => {
+    const person = newPerson();
+    const [held, other] = [await signUp(gateway.client(), person), await logIn(gateway.client(), person)];
+    gateway.clock.advance(16 * 60_000);
+    const expected = { __typename: 'ReauthenticationRequired', methods: ['PASSWORD'] };
+    const input = { id: other.sessionId };
+    expect((await held.client.send(REVOKE_SESSION, { input })).result).toEqual(expected);
+    expect((await held.client.send(REVOKE_OTHER_SESSIONS)).result).toEqual(expected);
+    expect((await other.client.send(CURRENT_USER)).result.id).toBe(held.userId);
+  });
+});
+
+describe('revokeOtherSessions', () => {
+  test('ends all but the one that asks, and says how many there were', async () => {
+    const person = newPerson();
+    const held = await signUp(gateway.client(), person);
+    const others = [
+      await logIn(gateway.client(), person, 'JWT'),
+      await logIn(gateway.client(), person, 'COOKIE'),
+      await logIn(gateway.client(), person),
+    ];
+    await others[2]?.client.send(LOG_OUT);
+    expect((await held.client.send(REVOKE_OTHER_SESSIONS)).result).toEqual({ __typename: 'SessionsRevoked', count: 2 });
+    expect((await held.client.send(REVOKE_OTHER_SESSIONS)).result).toEqual({ __typename: 'SessionsRevoked', count: 0 });
+    for (const { client } of others)
+      expect((await client.send(CURRENT_USER)).result).toMatchObject({ reason: 'REVOKED' });
+    expect((await held.client.send(CURRENT_USER)).result.id).toBe(held.userId);
+  });
+
+  // Defence: lockViewer, which makes one wait for the other and then looks again.
+  test('of two sessions that end each other at once, one is left', async () => {
+    const person = newPerson();
+    const two = [await signUp(gateway.client(), person), await logIn(gateway.client(), person)];
+    await Promise.all(two.map(({ client }) => client.send(REVOKE_OTHER_SESSIONS)));
+    const alive = await Promise.all(two.map(async ({ client }) => (await client.send(CURRENT_USER)).result.__typename));
+    expect(alive.sort()).toEqual(['Unauthenticated', 'User']);
+  });
+});
+
+describe('securityEvents', () => {
+  const TRAIL = `query Trail($first: Int, $after: ID) { currentUser { ... on User { securityEvents(first: $first, after: $after) {
+    nodes { id at kind ipAddress userAgent } endCursor hasNextPage
+  } } } }`;
+  interface Trail {
+    readonly nodes: readonly { id: string; kind: string; ipAddress: string | null; userAgent: string | null }[];
+    readonly endCursor: string | null;
+    readonly hasNextPage: boolean;
+  }
+  const trailOf = async (held: Held, page = {}) => (await held.client.send(TRAIL, page)).result.securityEvents as Trail;
+
+  test('tell what happened, the newest first, and from where', async () => {
+    const person = newPerson();
+    const held = await signUp(gateway.client({ 'user-agent': 'Loom' }), person);
+    await gateway
+      .client({ 'x-forwarded-for': '203.0.113.7' })
+      .send(LOG_IN, { input: { ...person, password: 'wrong one' } });
+    const { nodes, hasNextPage } = await trailOf(held);
+    expect(nodes.map(({ kind }) => kind)).toEqual(['LoginFailed', 'LoggedIn', 'SignedUp']);
+    expect(nodes[0]).toMatchObject({ ipAddress: '203.0.113.7' });
+    expect(nodes[1]).toMatchObject({ userAgent: 'Loom' });
+    expect(hasNextPage).toBe(false);
+  });
+
+  test('come in pages, each event once, in the order of numbers and not of their digits', async () => {
+    const held = await signUp(gateway.client(), newPerson());
+    await gateway.sql(
+      "INSERT INTO events (at, kind, user_id, data) SELECT now(), 'ProfileUpdated', $1, '{}' FROM generate_series(1, 120)",
+      [held.userId],
+    );
+    const ids: bigint[] = [];
+    for (let after: string | null = null, more = true; more; ) {
+      const page: Trail = await trailOf(held, { first: 50, after });
+      ids.push(...page.nodes.map(({ id }) => BigInt(id)));
+      after = page.endCursor;
+      more = page.hasNextPage;
+    }
+    expect(ids).toHaveLength(122);
+    expect(ids.every((id, at) => at === 0 || id < (ids[at - 1] ?? 0n))).toBe(true);
+  });
+
+  // Defence: isOf of src/records/events.ts.
+  test('have no page of an impossible size, nor after an event of somebody else', async () => {
+    const [held, other] = [await signUp(gateway.client(), newPerson()), await signUp(gateway.client(), newPerson())];
+    const foreign = (await trailOf(other)).endCursor;
+    for (const page of [
+      { first: 0 },
+      { first: -1 },
+      { first: 101 },
+      { after: foreign },
+      { after: 'x' },
+      { after: '' },
+    ]) {
+      const { errors } = await held.client.send(TRAIL, page);
+      expect(errors.map(({ extensions }) => extensions?.code)).toEqual(['INVALID_CURSOR']);
+    }
   });
 });

@@ -7,8 +7,11 @@ export interface Statements {
   take(): string[];
 }
 
-/** What a gateway does by itself, now and then: its keys, and removing what is over. */
-const HOUSEKEEPING = /signing_keys|^DELETE FROM \w+ WHERE (GREATEST|LEAST|expires_at|expire|at)\b/;
+/**
+ * What a gateway does by itself, now and then: its keys, removing what is over, ending sessions whose time is over. And
+ * the hints to other instances, which go out some time after the answer: strangers bring about nothing that is told.
+ */
+const HOUSEKEEPING = /signing_keys|^SELECT pg_notify|^DELETE FROM \w+ WHERE (GREATEST|LEAST|expires_at|expire|at)\b/;
 
 /** Writes down each statement of a gateway where it is made: without those of the bus and of graphile-worker. */
 export function recordStatements({ app }: Gateway): Statements {

@@ -167,6 +167,7 @@ export async function enroll(
   const login = pendingLoginId === null ? null : await pendingLogins.findById(db, pendingLoginId, now);
   const signingUp = login?.purpose === 'SIGN_UP';
   emit({ kind: 'AuthenticatorAdded', userId, authenticatorId, factor: added.kind, name, first, signingUp });
+  if (sessionId) emit({ kind: 'Reauthenticated', userId, sessionId, method: added.kind });
   if (!first) return { kind: 'enrolled', authenticator, recoveryCodes: null };
   emit({ kind: 'MfaEnabled', userId });
   await endOtherSessions(unit, userId, sessionId);

@@ -1,9 +1,9 @@
-import type { App, RememberedSession } from '../app.ts';
-import { generationOf } from '../lib/access-token.ts';
-import { hashToken, isToken } from '../lib/secrets.ts';
-import type { CredentialKind, KnownSession } from '../records/sessions.ts';
-import * as sessions from '../records/sessions.ts';
-import type { UnauthenticatedReason, Viewer } from './shared/outcomes.ts';
+import type { App, RememberedSession } from '../../app.ts';
+import { generationOf } from '../../lib/access-token.ts';
+import { hashToken, isToken } from '../../lib/secrets.ts';
+import type { CredentialKind, KnownSession } from '../../records/sessions.ts';
+import * as sessions from '../../records/sessions.ts';
+import type { UnauthenticatedReason, Viewer } from './outcomes.ts';
 
 /** A credential as a request carries it. */
 export interface PresentedCredential {
@@ -19,8 +19,13 @@ const WRITE_USE_EVERY_MS = 60_000;
  *
  * An opaque token opens only what it was made for: that of a cookie only as a cookie, that of an app only in a header,
  * so that neither can be smuggled through the other's door.
+ * @param options `counts`: whether it is a use of the session, which keeps it alive
  */
-export async function authenticate(app: App, credential: PresentedCredential | null): Promise<Viewer> {
+export async function authenticate(
+  app: App,
+  credential: PresentedCredential | null,
+  options: { readonly counts: boolean } = { counts: true },
+): Promise<Viewer> {
   if (!credential) return anonymous('NO_CREDENTIAL');
   const { from, value } = credential;
   if (isToken('session', value)) {
@@ -28,6 +33,7 @@ export async function authenticate(app: App, credential: PresentedCredential | n
     return recognise(app, 'session', `token:${tokenHash.toString('base64')}`, {
       find: () => sessions.findByTokenHash(app.database, tokenHash),
       expected: ({ session }) => session.credential === heldAs(from),
+      ...options,
     });
   }
   if (from !== 'bearer') return anonymous('INVALID_CREDENTIAL');
@@ -41,10 +47,12 @@ export async function authenticate(app: App, credential: PresentedCredential | n
     expected: ({ session }) => session.userId === claims.sub,
     isReplaced: ({ session }) => session.credentialGeneration !== generationOf(claims),
     whenUnknown: 'REVOKED',
+    ...options,
   });
 }
 
 interface Lookup {
+  readonly counts: boolean;
   find(): Promise<KnownSession | null>;
   expected(known: KnownSession): boolean;
   /** Whether the credential was issued for one that another has replaced since. */
@@ -67,7 +75,7 @@ async function recognise(app: App, kind: 'session' | 'accessToken', key: string,
   if (lookup.isReplaced?.(known)) return anonymous('REVOKED');
   if (known.endReason) return anonymous(known.endReason === 'EXPIRED' ? 'EXPIRED' : 'REVOKED');
   if (isExpired(app, known, now)) return anonymous('EXPIRED');
-  await noteUse(app, known, now);
+  if (lookup.counts) await noteUse(app, known, now);
   return {
     kind,
     session: { ...known.session, lastSeenAt: known.use.lastSeenAt },

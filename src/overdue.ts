@@ -1,0 +1,36 @@
+import type { Database } from './infra/database.ts';
+import * as events from './records/events.ts';
+import * as sessions from './records/sessions.ts';
+
+const BATCH = 500;
+const NOWHERE = { ipAddress: null, userAgent: null };
+
+/**
+ * Ends the sessions whose time has passed or whose person was disabled, and tells of it. They opened nothing before
+ * that either: this is what makes their end an event like any other.
+ * @param userIds of these people; null for everybody
+ * @param idle milliseconds for which a session lives without use
+ * @returns whose sessions it ended
+ */
+export async function endOverdueSessions(
+  database: Database,
+  userIds: readonly string[] | null,
+  idle: number,
+  now: Date,
+): Promise<string[]> {
+  const told = new Set<string>();
+  let ended: number;
+  do {
+    const batch = await database.transaction(async (db) => {
+      const overdue = await sessions.endOverdue(db, { userIds, limit: BATCH }, idle, now);
+      const ends = overdue.map(
+        ({ id, userId, reason }) => ({ kind: 'SessionEnded', userId, sessionId: id, reason }) as const,
+      );
+      await events.append(db, ends, NOWHERE, now);
+      return overdue;
+    });
+    for (const { userId } of batch) told.add(userId);
+    ended = batch.length;
+  } while (ended === BATCH);
+  return [...told];
+}
