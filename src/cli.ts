@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
 import { secretsOf } from './app.ts';
@@ -7,6 +8,9 @@ import { type Database, openDatabase } from './infra/database.ts';
 import { DataDirTaken, startEmbeddedDatabase } from './infra/embedded.ts';
 import { migrate } from './infra/migrate.ts';
 import { createCipher } from './lib/cipher.ts';
+import { isUuid } from './lib/uuid.ts';
+import { type OperatorAction, operate } from './operator.ts';
+import * as events from './records/events.ts';
 import * as signingKeys from './records/signing-keys.ts';
 
 interface Command {
@@ -14,6 +18,8 @@ interface Command {
   readonly summary: string;
   /** How many words may follow its name; none by default. */
   readonly words?: number;
+  /** Those of the options that take a value. */
+  readonly valued?: readonly string[];
   /** Beside `--help` and `--json`. */
   readonly options?: Readonly<Record<string, string>>;
   run(given: Given): Promise<void>;
@@ -22,6 +28,8 @@ interface Command {
 interface Given {
   readonly words: readonly string[];
   readonly flags: ReadonlySet<string>;
+  /** What was given with an option that takes a value. */
+  readonly values: Readonly<Record<string, string>>;
 }
 
 const { version: VERSION } = createRequire(import.meta.url)('../package.json') as { version: string };
@@ -65,6 +73,37 @@ const commands: Readonly<Record<string, Command>> = {
       });
     },
   },
+  users: {
+    usage: 'postern users disable|enable|revoke-sessions|roles WHO [ROLE …] [--json]',
+    summary: 'acts on the account of WHO, an id or an address, and ends what has to end at once on every instance',
+    options: { '--json': 'print what was done as JSON' },
+    words: 50,
+    run: ({ words: [action, who, ...roles], flags }) => {
+      const asked = operatorAction(action, roles);
+      if (!asked)
+        throw new UsageError('say what to do: disable, enable, revoke-sessions, or roles with the roles to have');
+      if (who === undefined) throw new UsageError('say to whom: an id or an address');
+      return withDatabase(async (_config, database) => {
+        const done = await operate(database, who, asked, new Date());
+        if (!done) throw new Error(`There is nobody ${who}.`);
+        print(flags, done, [`${action}: ${done.userId}, ${done.sessionsEnded} sessions ended`]);
+      });
+    },
+  },
+  events: {
+    usage: 'postern events export [--after ID] [--user ID]',
+    summary: 'prints the audit trail, an event a line as JSON (newline-delimited), the oldest first',
+    options: { '--after ID': 'only what came after this event', '--user ID': 'only what is about this person' },
+    valued: ['after', 'user'],
+    words: 1,
+    run: ({ words: [action], values: { after = '0', user = null } }) => {
+      if (action !== 'export') throw new UsageError('say what to do with the events: export');
+      const from = after === '0' ? 0n : events.parseId(after);
+      if (from === null) throw new UsageError(`${after} is no id of an event`);
+      if (user !== null && !isUuid(user)) throw new UsageError(`${user} is no id of a person`);
+      return withDatabase((_config, database) => exportEvents(database, from, user));
+    },
+  },
 };
 
 /** Runs a command line. The result is the status to end with. */
@@ -75,16 +114,29 @@ async function run([name, ...rest]: readonly string[]): Promise<number> {
     if (name === undefined || name === '--help' || name === '-h' || name === 'help') return say(0, overview());
     throw new UsageError(`there is no command ${name}; postern --help lists them`);
   }
-  const flags = { help: { type: 'boolean', short: 'h' }, json: { type: 'boolean' }, now: { type: 'boolean' } } as const;
-  const { values, positionals } = parseArgs({ args: [...rest], options: flags, allowPositionals: true });
+  const { values, positionals } = parseArgs({ args: [...rest], options: OPTIONS, allowPositionals: true });
   if (values.help) {
     return say(0, `${command.usage}\n  ${command.summary}\n${table(Object.entries(command.options ?? {}))}`);
   }
   if (positionals.length > (command.words ?? 0)) throw new UsageError(`${positionals.at(-1)} is one word too many`);
-  const given = Object.entries(values).flatMap(([flag, set]) => (set ? [`--${flag}`] : []));
-  await command.run({ words: positionals, flags: new Set(given) });
+  const { help: _help, after, user, ...set } = values;
+  const valued = Object.entries({ after, user }).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value]],
+  );
+  const foreign = valued.find(([name = '']) => !command.valued?.includes(name));
+  if (foreign) throw new UsageError(`${name} knows no option --${foreign[0]}`);
+  const given = Object.keys(set).map((flag) => `--${flag}`);
+  await command.run({ words: positionals, flags: new Set(given), values: Object.fromEntries(valued) });
   return 0;
 }
+
+const OPTIONS = {
+  help: { type: 'boolean', short: 'h' },
+  json: { type: 'boolean' },
+  now: { type: 'boolean' },
+  after: { type: 'string' },
+  user: { type: 'string' },
+} as const;
 
 function say(status: number, text: string): number {
   process.stdout.write(text);
@@ -132,6 +184,25 @@ function withDatabase<R>(work: (config: Config, database: Database) => Promise<R
       await database.close();
     }
   });
+}
+
+function operatorAction(name: string | undefined, roles: readonly string[]): OperatorAction | null {
+  if (name === 'roles') return { kind: name, roles };
+  if (roles.length > 0) return null;
+  return name === 'disable' || name === 'enable' || name === 'revoke-sessions' ? { kind: name } : null;
+}
+
+const EXPORTED_AT_ONCE = 1_000;
+
+async function exportEvents(database: Database, from: bigint, userId: string | null): Promise<void> {
+  for (let after = from, more = true; more; ) {
+    const page = await events.listAll(database, { after, userId, limit: EXPORTED_AT_ONCE });
+    const lines = page.map((event) => `${JSON.stringify({ ...event, id: String(event.id) })}\n`).join('');
+    // A reader that is slow is waited for, so that a long trail does not gather here.
+    if (!process.stdout.write(lines)) await once(process.stdout, 'drain');
+    after = page.at(-1)?.id ?? after;
+    more = page.length === EXPORTED_AT_ONCE;
+  }
 }
 
 async function rotate(config: Config, database: Database, force: 'soon' | 'now'): Promise<void> {

@@ -1,0 +1,71 @@
+import type { AuthEvent } from './events.ts';
+import type { Database, Db } from './infra/database.ts';
+import { parseEmailAddress } from './lib/email-address.ts';
+import { isUuid } from './lib/uuid.ts';
+import * as emails from './records/emails.ts';
+import * as events from './records/events.ts';
+import * as sessions from './records/sessions.ts';
+import * as users from './records/users.ts';
+
+/** What an operator does to an account from the command line. Every instance hears of it from the database. */
+export type OperatorAction =
+  | { readonly kind: 'disable' }
+  | { readonly kind: 'enable' }
+  | { readonly kind: 'revoke-sessions' }
+  | { readonly kind: 'roles'; readonly roles: readonly string[] };
+
+/** What became of it. */
+export interface OperatorOutcome {
+  readonly userId: string;
+  readonly sessionsEnded: number;
+}
+
+const COMMAND_LINE = { ipAddress: null, userAgent: null };
+
+/**
+ * Does it, once, with the events that tell of it.
+ * @param who the id of a person, or an address that names their account
+ * @returns null if there is nobody like that
+ */
+export function operate(
+  database: Database,
+  who: string,
+  action: OperatorAction,
+  now: Date,
+): Promise<OperatorOutcome | null> {
+  return database.transaction(async (db) => {
+    const userId = isUuid(who) ? who : await holderOf(db, who);
+    if (userId === null || !(await users.lock(db, userId))) return null;
+    const ended = await endedBy(db, userId, action, now);
+    const changed = await change(db, userId, action, now);
+    const reason = action.kind === 'disable' ? 'ACCOUNT_DISABLED' : 'REVOKED';
+    const ends = ended.map((sessionId) => ({ kind: 'SessionEnded', userId, sessionId, reason }) as const);
+    await events.append(db, [...changed, ...ends], COMMAND_LINE, now);
+    return { userId, sessionsEnded: ended.length };
+  });
+}
+
+async function holderOf(db: Db, address: string): Promise<string | null> {
+  const parsed = parseEmailAddress(address);
+  return parsed && emails.holderOf(db, parsed);
+}
+
+async function change(db: Db, userId: string, action: OperatorAction, now: Date): Promise<AuthEvent[]> {
+  switch (action.kind) {
+    case 'disable':
+      return (await users.setDisabled(db, userId, now)) ? [{ kind: 'AccountDisabled', userId }] : [];
+    case 'enable':
+      return (await users.setDisabled(db, userId, null)) ? [{ kind: 'AccountEnabled', userId }] : [];
+    case 'roles':
+      return (await users.setRoles(db, userId, action.roles))
+        ? [{ kind: 'RolesChanged', userId, roles: action.roles }]
+        : [];
+    case 'revoke-sessions':
+      return [];
+  }
+}
+
+async function endedBy(db: Db, userId: string, { kind }: OperatorAction, now: Date): Promise<string[]> {
+  if (kind === 'disable') return sessions.endAll(db, userId, 'ACCOUNT_DISABLED', now);
+  return kind === 'revoke-sessions' ? sessions.endAll(db, userId, 'REVOKED', now) : [];
+}

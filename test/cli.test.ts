@@ -1,0 +1,119 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventsOf } from './support/account.ts';
+import { type Gateway, startGateway } from './support/gateway.ts';
+import { connectLive, lastEventId, SESSION_EVENTS } from './support/live.ts';
+import { CURRENT_USER, LOG_IN, logIn, newPerson, signUp } from './support/people.ts';
+
+let gateway: Gateway;
+beforeAll(async () => {
+  gateway = await startGateway();
+});
+afterAll(() => gateway.stop());
+
+/** Runs the command line beside the running gateway, as an operator does. */
+async function postern(...words: string[]) {
+  const { PATH = '', HOME = '' } = process.env;
+  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', ...words], {
+    env: { PATH, HOME, DATABASE_URL: gateway.databaseUrl },
+  });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk) => (out += chunk));
+  child.stderr.on('data', (chunk) => (err += chunk));
+  const [status] = (await once(child, 'close')) as [number];
+  return { status, out, err };
+}
+
+describe('postern users', () => {
+  test('disable ends every session at once, with the reason, and lets nobody in; enable lets them in again', async () => {
+    const person = newPerson();
+    const held = await signUp(gateway.client(), person, 'SESSION_TOKEN');
+    const live = connectLive(gateway.url, { token: held.token });
+    const following = live.follow(SESSION_EVENTS, { after: await lastEventId(held) });
+    const { status, out } = await postern('users', 'disable', person.email, '--json');
+    expect([status, JSON.parse(out)]).toEqual([0, { userId: held.userId, sessionsEnded: 1 }]);
+    expect(await live.closed).toMatchObject({ code: 4403, reason: 'REVOKED' });
+    expect(following.values).toEqual([
+      expect.objectContaining({ sessionId: held.sessionId, reason: 'ACCOUNT_DISABLED' }),
+    ]);
+    expect((await held.client.send(CURRENT_USER)).result.reason).toBe('REVOKED');
+    expect((await gateway.client().send(LOG_IN, { input: person })).result.__typename).toBe('InvalidCredentials');
+    expect((await postern('users', 'enable', held.userId)).status).toBe(0);
+    await logIn(gateway.client(), person);
+    const kinds = (await eventsOf(gateway, held.userId)).map(({ kind }) => kind);
+    expect(kinds.filter((kind) => kind.startsWith('Account'))).toEqual(['AccountDisabled', 'AccountEnabled']);
+  });
+
+  test('somebody whom a hand in the database disables is out as well, and it is told', async () => {
+    const held = await signUp(gateway.client(), newPerson(), 'SESSION_TOKEN');
+    const live = connectLive(gateway.url, { token: held.token });
+    const following = live.follow(SESSION_EVENTS, { after: await lastEventId(held) });
+    await live.send(CURRENT_USER);
+    await gateway.sql('UPDATE users SET disabled_at = now() WHERE id = $1', [held.userId]);
+    expect(await live.closed).toMatchObject({ code: 4403 });
+    expect(following.values).toEqual([
+      expect.objectContaining({ sessionId: held.sessionId, reason: 'ACCOUNT_DISABLED' }),
+    ]);
+  });
+
+  test('roles replaces the roles, which open apps show', async () => {
+    const held = await signUp(gateway.client(), newPerson(), 'SESSION_TOKEN');
+    const live = connectLive(gateway.url, { token: held.token });
+    const following = live.follow(SESSION_EVENTS, { after: await lastEventId(held) });
+    await postern('users', 'roles', held.userId, 'admin', 'staff');
+    expect(await following.next()).toMatchObject({ change: 'ROLES_CHANGED' });
+    expect((await held.client.send(CURRENT_USER)).result.roles).toEqual(['admin', 'staff']);
+    live.dispose();
+  });
+
+  test('revoke-sessions ends them all', async () => {
+    const person = newPerson();
+    const held = await signUp(gateway.client(), person);
+    const other = await logIn(gateway.client(), person);
+    expect(JSON.parse((await postern('users', 'revoke-sessions', held.userId, '--json')).out).sessionsEnded).toBe(2);
+    for (const { client } of [held, other]) expect((await client.send(CURRENT_USER)).result.reason).toBe('REVOKED');
+  });
+
+  test('says what is wrong with a command line', async () => {
+    expect(await postern('users', 'disable', 'nobody@example.com')).toMatchObject({ status: 1, out: '' });
+    for (const words of [
+      ['users'],
+      ['users', 'disable'],
+      ['users', 'disable', 'a@b.example', 'more'],
+      ['users', 'delete', 'x'],
+    ])
+      expect((await postern(...words)).status).toBe(2);
+  });
+});
+
+describe('postern events export', () => {
+  test('prints the trail as JSON, a line each, and goes on after an event', async () => {
+    const held = await signUp(gateway.client({ 'user-agent': 'Loom\nx'.replace('\n', ' ') }), newPerson());
+    const read = async (...words: string[]) =>
+      (await postern('events', 'export', '--user', held.userId, ...words)).out
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line));
+    const [first, second, ...none] = await read();
+    expect([first.kind, second.kind, none]).toEqual(['SignedUp', 'LoggedIn', []]);
+    expect(second).toMatchObject({
+      userId: held.userId,
+      sessionId: held.sessionId,
+      userAgent: 'Loom x',
+      at: expect.any(String),
+    });
+    expect(await read('--after', first.id)).toEqual([second]);
+  });
+
+  test('refuses what is no id', async () => {
+    for (const words of [
+      ['--after', 'x'],
+      ['--user', 'x'],
+      ['--json', 'x'],
+    ])
+      expect((await postern('events', 'export', ...words)).status).toBe(2);
+    expect((await postern('keys', 'list', '--after', '1')).status).toBe(2);
+  });
+});
