@@ -1,14 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { lexicographicSortSchema, printSchema } from 'graphql';
 import { describeSettings } from './src/config.ts';
+import { printSubgraph } from './src/graphql/federation.ts';
 import { schema } from './src/graphql/schema.ts';
 import { LIMITS } from './src/lib/rate-limits.ts';
 import { describePresets } from './src/providers/settings.ts';
-
-/** The SDL of the schema, sorted, so that a change shows as what it is. */
-function schemaPage(): string {
-  return `${printSchema(lexicographicSortSchema(schema))}\n`;
-}
 
 /** Every setting, commented out with its default. */
 function environmentExample(): string {
@@ -48,7 +43,7 @@ function withSection(page: string, name: string, text: string): string {
 
 const readme = await readFile('README.md', 'utf8');
 const pages = {
-  'schema.graphql': schemaPage(),
+  'schema.graphql': printSubgraph(schema),
   '.env.example': environmentExample(),
   'README.md': Object.entries({ settings: settingsTable(), limits: limitsTable(), providers: providersTable() }).reduce(
     (page, [name, text]) => withSection(page, name, text),

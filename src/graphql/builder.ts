@@ -9,6 +9,7 @@ export interface Types {
     ID: { Input: string; Output: string };
     DateTime: { Input: Date; Output: Date };
     JSONObject: { Input: Record<string, unknown>; Output: Record<string, unknown> };
+    _Any: { Input: unknown; Output: unknown };
   };
 }
 

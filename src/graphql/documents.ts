@@ -9,7 +9,7 @@ import {
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { presentRefusal } from './errors.ts';
-import { boundedDocument, LIMITS, oneMutationField, tooManyTokens } from './request-rules.ts';
+import { boundedDocument, LIMITS, noSchemaByService, oneMutationField, tooManyTokens } from './request-rules.ts';
 import { schema } from './schema.ts';
 
 /** Some hundreds of documents as apps write them; a hundred MiB of memory if somebody wants to fill it. */
@@ -33,7 +33,7 @@ export interface ReadDocument {
  */
 export function createDocumentReader(introspection: boolean): (source: string) => ReadDocument {
   const rules = [...specifiedRules, oneMutationField, boundedDocument];
-  if (!introspection) rules.push(NoSchemaIntrospectionCustomRule);
+  if (!introspection) rules.push(NoSchemaIntrospectionCustomRule, noSchemaByService);
   const known = new LRUCache<string, ReadDocument>({
     maxSize: CACHED_CHARACTERS,
     sizeCalculation: (_read, source) => source.length + 1,

@@ -1,7 +1,9 @@
 import {
   type ASTNode,
   type FieldNode,
+  type FragmentDefinitionNode,
   GraphQLError,
+  getNamedType,
   Kind,
   type OperationDefinitionNode,
   type SelectionSetNode,
@@ -10,7 +12,7 @@ import {
 } from 'graphql';
 
 /** What one request may ask for. The same for everybody, since validation verdicts are shared between requests. */
-export const LIMITS = { tokens: 1_000, depth: 8, aliases: 15, directives: 20 } as const;
+export const LIMITS = { tokens: 1_000, depth: 8, aliases: 15, directives: 20, representations: 100 } as const;
 
 /** How a document that breaks one of these rules is told. It is a 400 for every client, whatever it accepts. */
 export const REFUSAL_CODES = ['ONE_MUTATION_FIELD', 'LIMIT_EXCEEDED'] as const;
@@ -25,7 +27,7 @@ const INTROSPECTION_DEPTH = 16;
  */
 export const oneMutationField: ValidationRule = (context) => ({
   OperationDefinition(operation) {
-    if (operation.operation !== 'mutation' || measure(operation, context).rootFields <= 1) return;
+    if (operation.operation !== 'mutation' || measureWithin(context, operation).rootFields <= 1) return;
     context.reportError(refusal('A mutation operation selects exactly one field.', 'ONE_MUTATION_FIELD', operation));
   },
 });
@@ -33,13 +35,22 @@ export const oneMutationField: ValidationRule = (context) => ({
 /** Bounds on depth, aliases and directives, measured over each operation with its fragments spread out. */
 export const boundedDocument: ValidationRule = (context) => ({
   OperationDefinition(operation) {
-    const { depth, aliases, directives } = measure(operation, context);
+    const { depth, aliases, directives } = measureWithin(context, operation);
     const exceeded =
       (depth > LIMITS.depth && `depth of ${LIMITS.depth}`) ||
       (aliases > LIMITS.aliases && `${LIMITS.aliases} aliases`) ||
       (directives > LIMITS.directives && `${LIMITS.directives} directives`);
     if (exceeded)
       context.reportError(refusal(`The operation exceeds the limit: ${exceeded}.`, 'LIMIT_EXCEEDED', operation));
+  },
+});
+
+/** What federation has beside `__schema` to tell the schema by is refused where that is, in the same words. */
+export const noSchemaByService: ValidationRule = (context) => ({
+  Field(node) {
+    if (getNamedType(context.getType())?.name !== '_Service') return;
+    const message = `GraphQL introspection has been disabled, but the requested query contained the field "${node.name.value}".`;
+    context.reportError(new GraphQLError(message, { nodes: node }));
   },
 });
 
@@ -56,7 +67,10 @@ const NOTHING: Measure = { rootFields: 0, depth: 0, aliases: 0, directives: 0 };
  * Measures an operation as if every fragment were written out where it is spread. Each fragment is measured once, so
  * that a small document which stands for an exponentially large one is told from its sums, not by walking it.
  */
-function measure(operation: OperationDefinitionNode, context: ValidationContext): Measure {
+export function measure(
+  operation: OperationDefinitionNode,
+  fragmentNamed: (name: string) => FragmentDefinitionNode | null | undefined,
+): Measure {
   const fragments = new Map<string, Measure>();
 
   const ofSet = (set: SelectionSetNode): Measure =>
@@ -82,13 +96,17 @@ function measure(operation: OperationDefinitionNode, context: ValidationContext)
     if (known) return known;
     // While it is being measured it counts as nothing: a cycle is another rule's to report.
     fragments.set(name, NOTHING);
-    const fragment = context.getFragment(name);
+    const fragment = fragmentNamed(name);
     const measured = fragment ? ofSet(fragment.selectionSet) : NOTHING;
     fragments.set(name, measured);
     return measured;
   };
 
   return add(ofSet(operation.selectionSet), { ...NOTHING, directives: operation.directives?.length ?? 0 });
+}
+
+function measureWithin(context: ValidationContext, operation: OperationDefinitionNode): Measure {
+  return measure(operation, (name) => context.getFragment(name));
 }
 
 function depthOf(field: FieldNode, below: number): number {
@@ -110,6 +128,14 @@ export function tooManyTokens(): GraphQLError {
   return refusal(`The document exceeds the limit: ${LIMITS.tokens} tokens.`, 'LIMIT_EXCEEDED');
 }
 
-function refusal(message: string, code: RefusalCode, node?: ASTNode): GraphQLError {
-  return new GraphQLError(message, { nodes: node ?? null, extensions: { code } });
+/**
+ * The error for a list that exceeds a limit, as the resolver that gets it finds.
+ * @param nodes where it stands: an error of a resolver that does not point into the document is a fault of ours
+ */
+export function tooLongList(limit: 'representations' | 'aliases', nodes: readonly FieldNode[]): GraphQLError {
+  return refusal(`The list exceeds the limit: ${LIMITS[limit]} ${limit}.`, 'LIMIT_EXCEEDED', nodes);
+}
+
+function refusal(message: string, code: RefusalCode, nodes?: ASTNode | readonly ASTNode[]): GraphQLError {
+  return new GraphQLError(message, { nodes: nodes ?? null, extensions: { code } });
 }

@@ -7,6 +7,7 @@ import './complete-provider-sign-up.ts';
 import './connect-provider.ts';
 import './continue-login.ts';
 import './delete-account.ts';
+import './federation.ts';
 import './issue-access-token.ts';
 import './log-in-with-code.ts';
 import './log-in-with-passkey.ts';

@@ -44,6 +44,11 @@ export const UserType = builder.objectRef<User>('User').implement({
   }),
 });
 
+/** The viewer as they see themselves. */
+export function viewingThemselves({ user, session }: SignedIn): User {
+  return { ...user, currentSessionId: session.id };
+}
+
 const CurrentUserResult = builder.unionType('CurrentUserResult', {
   types: [UserType, UnauthenticatedType],
   resolveType: (result) => ('kind' in result ? UnauthenticatedType : UserType),
@@ -53,7 +58,6 @@ builder.queryField('currentUser', (t) =>
   t.field({
     type: CurrentUserResult,
     description: 'Who asks.',
-    resolve: (_root, _args, context: Context) =>
-      signedIn(context, ({ user, session }) => ({ ...user, currentSessionId: session.id })),
+    resolve: (_root, _args, context: Context) => signedIn(context, viewingThemselves),
   }),
 );
