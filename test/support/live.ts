@@ -3,11 +3,6 @@ import WebSocket from 'ws';
 import { newAddress } from './gateway.ts';
 import type { Held } from './people.ts';
 
-/** One result of a subscription, as it came. */
-interface LiveResult {
-  readonly data?: Record<string, Record<string, unknown>> | null;
-  readonly errors?: readonly { readonly message: string; readonly extensions?: Record<string, unknown> }[];
-}
 
 /** A subscription that runs. */
 export interface Following {
