@@ -12,6 +12,7 @@ import { createEventFeeds, type EventFeeds } from './infra/event-feeds.ts';
 import { createPostgresFanOut } from './infra/fan-out.ts';
 import { type Jobs, startJobs } from './infra/jobs.ts';
 import { createKeyRing, type KeyRing, type StoredKey } from './infra/key-ring.ts';
+import { createPostgresCounters } from './infra/limiter/in-postgres.ts';
 import { createLimiter, type Limiter } from './infra/limiter.ts';
 import type { Logger } from './infra/log.ts';
 import { createSmtpMailer, type Mailer } from './infra/mailer.ts';
@@ -218,7 +219,8 @@ async function buildOn(
   const onLimiterError = (error: unknown) =>
     log.warn({ err: error }, 'the counters of the rate limits cannot be written');
 
-  const limiter = createLimiter(database.relaxed, config.rateLimits, onLimiterError);
+  const counters = createPostgresCounters(database.relaxed, onLimiterError);
+  const limiter = createLimiter(counters, config.rateLimits, onLimiterError);
   const hooks = withDeadlines(parts.hooks ?? {});
   const outbox = parts.mailer || config.mail.smtpUrl ? null : createOutbox({ dir: join(config.dataDir, 'outbox') });
   const mailer = parts.mailer ?? outbox ?? createSmtpMailer({ url: config.mail.smtpUrl ?? '', from: config.mail.from });

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { LimitName, RateLimits } from '../lib/rate-limits.ts';
 import type { Db } from './database.ts';
+import type { Counted, Counter, Counters } from './limiter/counters.ts';
 
 /** One thing that a limit counts for: an account's identifier, a client's address, a session. */
 export interface Count {
@@ -31,11 +32,12 @@ export interface Counting {
   check(...counts: readonly Count[]): Promise<Refusal | null>;
 }
 
-/** Counts attempts in PostgreSQL, so that every instance counts together. */
+/** Counts attempts, so that every instance counts together. */
 export interface Limiter extends Counting {
   /**
-   * Counts in a transaction, for what happens with it or not at all. In the middle of one nothing may wait for another
-   * connection: that one may wait for a row which this transaction holds.
+   * Counts in a transaction. In the middle of one nothing may wait for another connection to PostgreSQL: that one may
+   * wait for a row which this transaction holds. In PostgreSQL what is counted happens with the transaction or not at
+   * all; in Redis it is counted at once, and a rollback leaves it counted: too much then, never too little.
    */
   within(db: Db): Counting;
   /**
@@ -50,61 +52,59 @@ export interface Limiter extends Counting {
   forget(...counts: readonly Count[]): Promise<void>;
   /** How many more attempts there may be before the next one has to wait; null where nothing counts. */
   left(count: Count): Promise<number | null>;
-  /** The row of `rate_limits` that counts for this; null where nothing does. */
+  /** The key of the row in `rate_limits` that counts for this in PostgreSQL; null where nothing does. */
   rowOf(count: Count): string | null;
   /** Writes what is not written yet. */
   close(): Promise<void>;
 }
 
-interface Counter {
+/** What an attempt is counted for, and the points that are too many. */
+interface Limit extends Counter {
   readonly count: Count;
-  readonly key: string;
   readonly points: number;
-  readonly windowMs: number;
 }
 
 /** A key that was refused is refused from memory for so long, and so are the others that are asked for with it. */
 const REMEMBER_REFUSAL_MS = 1_000;
 const REMEMBERED_REFUSALS = 20_000;
 const REFUND_EVERY_MS = 20;
-const CLEAR_EVERY_MS = 300_000;
 
 /**
- * A limiter over the table `rate_limits`, with fixed windows that begin at the first attempt. Each request adds to all
- * of its counters in one statement.
+ * A limiter over counters with fixed windows that begin at the first attempt. Each request adds to all of its counters
+ * in one round trip.
  *
  * Refusals are remembered for a moment: whoever is refused and goes on costs no statement, and, above all, does not
  * count against the accounts that are named beside the address.
  */
-export function createLimiter(db: Db, limits: RateLimits, onError: (error: unknown) => void): Limiter {
+export function createLimiter(counters: Counters, rates: RateLimits, onError: (error: unknown) => void): Limiter {
   const refusals = new LRUCache<string, number>({ max: REMEMBERED_REFUSALS, ttl: REMEMBER_REFUSAL_MS });
   let refunds = new Map<string, number>();
   let refundTimer: NodeJS.Timeout | undefined;
-  const clearTimer = setInterval(() => clearExpired(db, Date.now()).catch(onError), CLEAR_EVERY_MS).unref();
 
-  const counters = (counts: readonly Count[]): Counter[] =>
+  const limitsOf = (counts: readonly Count[]): Limit[] =>
     counts.flatMap((count) => {
-      const rate = limits[count.limit];
+      const rate = rates[count.limit];
       return rate ? [{ ...rate, count, key: `${count.limit}:${digest(count.key)}` }] : [];
     });
+  const keysOf = (counts: readonly Count[]): string[] => limitsOf(counts).map(({ key }) => key);
 
-  async function check(on: Db, counts: readonly Count[]): Promise<Refusal | null> {
-    const counted = counters(counts);
-    if (counted.length === 0) return null;
+  async function check(counts: readonly Count[], db?: Db): Promise<Refusal | null> {
+    const limits = limitsOf(counts);
+    if (limits.length === 0) return null;
     const now = Date.now();
-    const remembered = counted.flatMap((counter) => {
-      const until = refusals.get(counter.key) ?? 0;
-      return until > now ? [{ ...counter, until }] : [];
+    const remembered = limits.flatMap((limit) => {
+      const until = refusals.get(limit.key) ?? 0;
+      return until > now ? [{ ...limit, until }] : [];
     });
     if (remembered.length > 0) return refusal(remembered, now, false);
-    const refused = exceeded(counted, await add(on, counted, now));
+    const refused = exceeded(limits, await counters.add(limits, db));
     for (const { key, until } of refused) refusals.set(key, until);
     return refused.length > 0 ? refusal(refused, now, true) : null;
   }
 
-  const counting = (on: Db): Counting => ({
-    check: (...counts) => check(on, counts),
-    count: async (...counts) => (await check(on, counts))?.retryAfter ?? null,
+  const counting = (db?: Db): Counting => ({
+    check: (...counts) => check(counts, db),
+    count: async (...counts) => (await check(counts, db))?.retryAfter ?? null,
   });
 
   async function writeRefunds(): Promise<void> {
@@ -113,63 +113,42 @@ export function createLimiter(db: Db, limits: RateLimits, onError: (error: unkno
     if (refunds.size === 0) return;
     const due = refunds;
     refunds = new Map();
-    await takeBack(db, due, Date.now());
+    await counters.takeBack(due);
   }
 
   return {
-    ...counting(db),
+    ...counting(),
     within: counting,
     refund(...counts) {
-      for (const { key } of counters(counts)) refunds.set(key, (refunds.get(key) ?? 0) + 1);
+      for (const key of keysOf(counts)) refunds.set(key, (refunds.get(key) ?? 0) + 1);
       refundTimer ??= setTimeout(() => writeRefunds().catch(onError), REFUND_EVERY_MS).unref();
     },
     async forget(...counts) {
-      const keys = counters(counts).map(({ key }) => key);
+      const keys = keysOf(counts);
       for (const key of keys) refunds.delete(key);
-      await db.execute`DELETE FROM rate_limits WHERE key = ANY(${keys})`;
+      await counters.remove(keys);
       for (const key of keys) refusals.delete(key);
     },
     async left(count) {
-      const [counter] = counters([count]);
-      if (!counter) return null;
-      const [row] = await db.query<{ points: number }>`
-        SELECT points FROM rate_limits WHERE key = ${counter.key} AND expire > ${Date.now()}::bigint`;
-      return Math.max(0, counter.points - (row?.points ?? 0));
+      const [limit] = limitsOf([count]);
+      return limit ? Math.max(0, limit.points - (await counters.read(limit.key))) : null;
     },
-    rowOf: (count) => counters([count])[0]?.key ?? null,
+    rowOf: (count) => keysOf([count])[0] ?? null,
     async close() {
-      clearInterval(clearTimer);
       await writeRefunds().catch(onError);
+      await counters.close();
     },
   };
 }
 
-interface Counted {
-  readonly key: string;
-  readonly points: number;
-  /** Milliseconds since the epoch, as text: it is wider than a number of the wire. */
-  readonly expire: string;
-}
+type Refusing = Limit & { readonly until: number };
 
-// In the order of the keys, so that two requests which share counters never wait for each other in a circle.
-function add(db: Db, counters: readonly Counter[], now: number): Promise<Counted[]> {
-  return db.query<Counted>`
-    INSERT INTO rate_limits (key, points, expire)
-    SELECT key, 1, ${now}::bigint + duration
-    FROM unnest(${counters.map(({ key }) => key)}::text[], ${counters.map(({ windowMs }) => windowMs)}::bigint[]) AS asked (key, duration)
-    ORDER BY key
-    ON CONFLICT (key) DO UPDATE SET
-      points = CASE WHEN rate_limits.expire <= ${now}::bigint THEN 1 ELSE rate_limits.points + 1 END,
-      expire = CASE WHEN rate_limits.expire <= ${now}::bigint THEN EXCLUDED.expire ELSE rate_limits.expire END
-    RETURNING key, points, expire`;
-}
-
-type Refusing = Counter & { readonly until: number };
-
-function exceeded(counters: readonly Counter[], counted: readonly Counted[]): Refusing[] {
-  return counters.flatMap((counter) => {
-    const row = counted.find(({ key }) => key === counter.key);
-    return row && row.points > counter.points ? [{ ...counter, until: Number(row.expire) }] : [];
+function exceeded(limits: readonly Limit[], counted: readonly Counted[]): Refusing[] {
+  return limits.flatMap((limit) => {
+    const ends = counted
+      .filter(({ key, points }) => key === limit.key && points > limit.points)
+      .map(({ expiresAt }) => expiresAt);
+    return ends.length > 0 ? [{ ...limit, until: Math.max(...ends) }] : [];
   });
 }
 
@@ -179,21 +158,7 @@ function refusal(refusing: readonly Refusing[], now: number, counted: boolean): 
   return { retryAfter, by: refusing.map(({ count }) => count), counted };
 }
 
-async function takeBack(db: Db, refunds: ReadonlyMap<string, number>, now: number): Promise<void> {
-  await db.execute`
-    UPDATE rate_limits SET points = GREATEST(points - refund, 0)
-    FROM (
-      SELECT r.key, asked.refund FROM unnest(${[...refunds.keys()]}::text[], ${[...refunds.values()]}::int[]) AS asked (key, refund)
-      JOIN rate_limits r ON r.key = asked.key ORDER BY r.key FOR UPDATE OF r
-    ) AS locked
-    WHERE rate_limits.key = locked.key AND expire > ${now}::bigint`;
-}
-
-async function clearExpired(db: Db, now: number): Promise<void> {
-  await db.execute`DELETE FROM rate_limits WHERE expire < ${now}::bigint`;
-}
-
-// Addresses of people do not belong into a table of counters, and keys of any length fit.
+// Addresses of people do not belong among counters, and keys of any length fit.
 function digest(key: string): string {
   return createHash('sha256').update(key).digest('base64url');
 }
