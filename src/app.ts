@@ -13,6 +13,7 @@ import { createPostgresFanOut } from './infra/fan-out.ts';
 import { type Jobs, startJobs } from './infra/jobs.ts';
 import { createKeyRing, type KeyRing, type StoredKey } from './infra/key-ring.ts';
 import { createPostgresCounters } from './infra/limiter/in-postgres.ts';
+import { openInsuredCounters } from './infra/limiter/insured.ts';
 import { createLimiter, type Limiter } from './infra/limiter.ts';
 import type { Logger } from './infra/log.ts';
 import { createSmtpMailer, type Mailer } from './infra/mailer.ts';
@@ -216,11 +217,7 @@ async function buildOn(
     peppers: deriveKeys(secrets, 'password pepper'),
     ...(config.password.breachedUrl ? { isBreached: breachedPasswords(config.password.breachedUrl, log) } : {}),
   });
-  const onLimiterError = (error: unknown) =>
-    log.warn({ err: error }, 'the counters of the rate limits cannot be written');
-
-  const counters = createPostgresCounters(database.relaxed, onLimiterError);
-  const limiter = createLimiter(counters, config.rateLimits, onLimiterError);
+  const limiter = await openLimiter(database, config, log);
   const hooks = withDeadlines(parts.hooks ?? {});
   const outbox = parts.mailer || config.mail.smtpUrl ? null : createOutbox({ dir: join(config.dataDir, 'outbox') });
   const mailer = parts.mailer ?? outbox ?? createSmtpMailer({ url: config.mail.smtpUrl ?? '', from: config.mail.from });
@@ -263,6 +260,24 @@ async function buildOn(
       await database.close();
     },
   };
+}
+
+async function openLimiter(
+  database: Database,
+  { rateLimits, redisUrl: url }: Pick<Config, 'rateLimits' | 'redisUrl'>,
+  log: Logger,
+): Promise<Limiter> {
+  const onError = (error: unknown) => log.warn({ err: error }, 'the counters of the rate limits cannot be written');
+  const inPostgres = createPostgresCounters(database.relaxed, onError);
+  if (!url) return createLimiter(inPostgres, rateLimits, onError);
+  const counters = await openInsuredCounters({
+    url,
+    inPostgres,
+    longestWindowMs: Math.max(0, ...Object.values(rateLimits).map((rate) => rate?.windowMs ?? 0)),
+    onLoss: (error) => log.warn({ err: error }, 'Redis is away: PostgreSQL counts for the rate limits'),
+    onReturn: () => log.info('Redis is back, and counts for the rate limits'),
+  });
+  return createLimiter(counters, rateLimits, onError);
 }
 
 function keysOf(secrets: readonly string[], purpose: string): readonly [Buffer, ...Buffer[]] {

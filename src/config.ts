@@ -17,6 +17,7 @@ import {
   list,
   mailbox,
   originOf,
+  redisUrl,
   toggle,
   webUrl,
   withoutSlash,
@@ -43,6 +44,10 @@ const settings = z.object({
     .meta({ shown: 'an embedded PostgreSQL in the data folder', description: 'any PostgreSQL from version 14 on' }),
   POSTERN_DATABASE_CONNECTIONS: count(10, { min: 2, max: 1_000 }).meta({
     description: 'connections to the database, kept open',
+  }),
+  POSTERN_REDIS_URL: redisUrl.optional().meta({
+    shown: 'none: PostgreSQL counts',
+    description: 'a Redis or Valkey that counts for the rate limits, such as `rediss://user:password@host:6379/1`',
   }),
   POSTERN_DATA_DIR: z
     .string()
@@ -260,6 +265,8 @@ export interface Config {
   /** Null: the embedded PostgreSQL in the data folder. */
   readonly databaseUrl: string | null;
   readonly databaseConnections: number;
+  /** Null: there is none, and PostgreSQL does everything. */
+  readonly redisUrl: string | null;
   readonly dataDir: string;
   /** The issuer, and the origin of every link. */
   readonly publicUrl: string;
@@ -439,6 +446,7 @@ function complete(given: z.output<typeof settings>, providers: readonly Provider
     port: given.PORT,
     databaseUrl: given.DATABASE_URL ?? null,
     databaseConnections: given.POSTERN_DATABASE_CONNECTIONS,
+    redisUrl: given.POSTERN_REDIS_URL ?? null,
     dataDir: given.POSTERN_DATA_DIR,
     publicUrl,
     frontendUrl,

@@ -160,6 +160,13 @@ describe('settings', () => {
     ['POSTERN_LOGIN_IDENTIFIERS', 'username'],
     ['POSTERN_LOGIN_IDENTIFIERS', 'email,passport'],
     ['POSTERN_LOGIN_CODES', 'yes'],
+    ['POSTERN_REDIS_URL', 'redis:6379'],
+    ['POSTERN_REDIS_URL', 'http://redis.example.org'],
+    ['POSTERN_REDIS_URL', 'REDISS://redis.example.org'],
+    ['POSTERN_REDIS_URL', 'redis:///1'],
+    ['POSTERN_REDIS_URL', 'redis://redis.example.org/one'],
+    ['POSTERN_REDIS_URL', 'redis://redis.example.org?enableOfflineQueue=true'],
+    ['POSTERN_REDIS_URL', 'redis://:100%@redis.example.org'],
     ['POSTERN_SMTP_URL', 'smtp://'],
     ['POSTERN_SMTP_URL', 'smtp:///x'],
     ['POSTERN_SMTP_URL', 'https://mail.example.org'],
@@ -181,6 +188,16 @@ describe('settings', () => {
     expect(problemsOf({ POSTERN_SECRET: 'canary', DATABASE_URL: 'canary', POSTERN_SMTP_URL: 'canary' })).not.toContain(
       'canary',
     );
+    expect(problemsOf({ POSTERN_REDIS_URL: 'redis://:canary%@redis.example.org' })).not.toContain('canary');
+  });
+
+  test.each([
+    'redis://redis',
+    'redis://10.0.0.1:6379/',
+    'rediss://[::1]:6380/15',
+    'rediss://postern:p%40ss%2Fword@redis.example.org',
+  ])('take %s for a Redis', (url) => {
+    expect(loadConfig({ POSTERN_REDIS_URL: url }).redisUrl).toBe(url);
   });
 
   test('notice names that are nearly ours', () => {

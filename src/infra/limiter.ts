@@ -52,7 +52,7 @@ export interface Limiter extends Counting {
   forget(...counts: readonly Count[]): Promise<void>;
   /** How many more attempts there may be before the next one has to wait; null where nothing counts. */
   left(count: Count): Promise<number | null>;
-  /** The key of the row in `rate_limits` that counts for this in PostgreSQL; null where nothing does. */
+  /** The key of the row in `rate_limits` that counts for this, if PostgreSQL does; null where nothing counts. */
   rowOf(count: Count): string | null;
   /** Writes what is not written yet. */
   close(): Promise<void>;

@@ -67,6 +67,25 @@ export const webUrl = z.string().refine((text) => originOf(text) !== null && !/[
   message: 'is not an http or https URL',
 });
 
+/**
+ * A Redis server: `redis://` or `rediss://`, with a user, a password, a port and the number of a database, or without.
+ * No more than that: what follows a `?` would change how the client behaves, and any other case of the letters whether
+ * it encrypts.
+ */
+export const redisUrl = z
+  .string()
+  .refine((text) => /^rediss?:\/\/[^/?#\s]+(?:\/\d{0,5})?$/.test(text) && URL.canParse(text) && isDecodable(text), {
+    message: 'is not a URL such as redis://host:6379 or rediss://user:password@host:6379/1',
+  });
+
+function isDecodable(text: string): boolean {
+  try {
+    return decodeURIComponent(text) !== '';
+  } catch {
+    return false;
+  }
+}
+
 /** Where a link leads that carries a token. */
 export const linkTemplate = (shown: string) =>
   z

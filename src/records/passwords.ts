@@ -41,8 +41,8 @@ export async function set(db: Db, userId: string, password: PasswordHash, now: D
 /**
  * Finds whose password belongs to an identifier, and counts one attempt at it in the same statement. So a hundred parallel
  * guesses are a hundred counted ones, before the first is checked.
- * @param decoy a row of `rate_limits` that is written again, unchanged, where there is no attempt to count: the write is
- * what would tell by its time
+ * @param decoy a row of `rate_limits` that is written where there is no attempt to count, since the write is what would
+ * tell by its time: again, unchanged, or, where limits are counted elsewhere, as one that is over
  * @returns null for an identifier that nobody holds
  */
 export async function countAttempt(
@@ -69,7 +69,9 @@ export async function countAttempt(
       FROM account WHERE p.user_id = account.id AND p.consecutive_attempts < ${MAX_CONSECUTIVE_ATTEMPTS}
       RETURNING p.hash, p.pepper_key_id, p.changed_at
     ), decoy AS (
-      UPDATE rate_limits SET points = points WHERE key = ${decoy} AND NOT EXISTS (SELECT 1 FROM counted)
+      INSERT INTO rate_limits (key, points, expire)
+      SELECT ${decoy}, 0, 0 WHERE ${decoy}::text IS NOT NULL AND NOT EXISTS (SELECT 1 FROM counted)
+      ON CONFLICT (key) DO UPDATE SET points = rate_limits.points
     )
     SELECT account.id AS user_id, account.disabled_at IS NULL AS usable, account.primary_email, counted.*
     FROM account LEFT JOIN counted ON true`;

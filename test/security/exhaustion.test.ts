@@ -1,6 +1,7 @@
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Gateway, newAddress, startGateway } from '../support/gateway.ts';
+import { countCounters } from '../support/limits.ts';
 import { CURRENT_USER, ISSUE_ACCESS_TOKEN, LOG_IN, logIn, newPerson, SIGN_UP, signUp } from '../support/people.ts';
 
 let gateway: Gateway;
@@ -48,10 +49,9 @@ test('whoever is refused by their address does not count against accounts any mo
   const blocked = gateway.client({ 'x-forwarded-for': newAddress() });
   const guess = (email: string) => blocked.send(LOG_IN, { input: { email, password: 'a guess that is wrong' } });
   for (let time = 0; time < 61; time += 1) await guess(newPerson().email);
-  const rows = async () => (await gateway.sql<{ count: number }>('SELECT count(*)::int FROM rate_limits'))[0]?.count;
-  const before = await rows();
+  const before = await countCounters(gateway);
   for (let time = 0; time < 30; time += 1) expect((await guess(owner.email)).result.__typename).toBe('RateLimited');
-  expect(await rows()).toBe(before);
+  expect(await countCounters(gateway)).toBe(before);
   await logIn(gateway.client(), owner);
 });
 

@@ -4,6 +4,7 @@ import { deriveKeys } from '../../src/lib/cipher.ts';
 import { hashToken, makeToken, successorOf } from '../../src/lib/secrets.ts';
 import type { Answer } from '../support/client.ts';
 import { type Gateway, startGateway } from '../support/gateway.ts';
+import { endWindows } from '../support/limits.ts';
 import { CURRENT_USER, type Held, LOG_OUT, logIn, newPerson, REFRESH, signUp } from '../support/people.ts';
 
 const SECOND = 1_000;
@@ -398,7 +399,7 @@ describe('T09 refreshing is limited', () => {
       expect(result.retryAfter).toBeLessThanOrEqual(300);
     }
     expect((await chainOf(held.sessionId)).filter(({ used }) => !used)).toHaveLength(1);
-    await gateway.sql('UPDATE rate_limits SET expire = 1');
+    await endWindows(gateway);
     // A refusal is remembered for a second.
     await new Promise((resolve) => setTimeout(resolve, 1_100));
     expect(await refusal(refreshToken)).toBe('SessionTokensRefreshed');

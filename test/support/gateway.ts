@@ -9,6 +9,14 @@ import { DELIVER } from '../../src/unit.ts';
 import { GraphQLClient } from './client.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
 import { createMailboxes, createTelephones, type Mailboxes, type Telephones } from './mails.ts';
+import { startRedis } from './redis.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Where gateways count for the rate limits, unless a test says otherwise. */
+    counters: 'postgres' | 'redis';
+  }
+}
 
 /** A clock that only moves when told. */
 export interface TestClock {
@@ -60,10 +68,20 @@ const OWN_PASSKEYS: Environment = { POSTERN_PASSKEY_ORIGINS: 'http://localhost:4
 /** Starts a gateway as `npm start` would, with cheap hashing and a clock that stands still. Stop it after the tests. */
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
   const database = await createDatabase(inject('templateUrl'));
-  return open(database, options, testClock());
+  const redis = inject('counters') === 'redis' && !options.env?.POSTERN_REDIS_URL ? await startRedis() : null;
+  const env = { ...(redis ? { POSTERN_REDIS_URL: redis.url } : {}), ...options.env };
+  return open(database, { ...options, env }, testClock(), async () => {
+    await database.drop();
+    await redis?.stop();
+  });
 }
 
-async function open(database: TestDatabase, options: GatewayOptions, clock: TestClock, owner = true): Promise<Gateway> {
+async function open(
+  database: TestDatabase,
+  options: GatewayOptions,
+  clock: TestClock,
+  cleanUp?: () => Promise<void>,
+): Promise<Gateway> {
   const { env = {}, clock: chosen = clock, sms = false, hooks, ...parts } = options;
   const server: HttpServer = await listen('127.0.0.1', 0);
   const environment = {
@@ -106,7 +124,7 @@ async function open(database: TestDatabase, options: GatewayOptions, clock: Test
       return (await pool.query(text, values)).rows as R[];
     },
     async another(more = {}) {
-      const other = await open(database, { ...options, env: { ...env, ...more }, clock: now }, now, false);
+      const other = await open(database, { ...options, env: { ...env, ...more }, clock: now }, now);
       others.push(other);
       return other;
     },
@@ -118,7 +136,7 @@ async function open(database: TestDatabase, options: GatewayOptions, clock: Test
       await server.drain();
       await app.close();
       await pool.end();
-      if (owner) await database.drop();
+      await cleanUp?.();
     },
   };
 }
