@@ -1,33 +1,39 @@
-import type { Db } from './database.ts';
-
 /** Tells every instance of whose events there are new ones. A hint that is lost delays them, and no more. */
 export interface FanOut {
+  /** Tells all instances, this one too, within some milliseconds. Never fails: a hint that cannot be sent is lost. */
   publish(userIds: readonly string[]): void;
+  close(): Promise<void>;
 }
 
-/** Those who are published in the same moment travel together. */
-const GATHER_MS = 3;
+/** Those of one moment travel together. */
+const GATHER_MS = 5;
 
 /**
- * Publishes through the bus of PostgreSQL. Outside of the transactions that write the events: notifying would make their
- * commits wait for each other.
- * @param relaxed where a commit does not wait for the disk
+ * Gathers the hints of one moment.
+ * @param send sends them; whether anybody gets them is its own affair
  */
-export function createPostgresFanOut(relaxed: Db, onError: (error: unknown) => void): FanOut {
-  let due = new Set<string>();
+export function gatherHints(send: (userIds: readonly string[]) => Promise<void>): {
+  add(userIds: readonly string[]): void;
+  /** Sends what is gathered now. */
+  flush(): Promise<void>;
+} {
+  let gathered = new Set<string>();
+  let timer: NodeJS.Timeout | undefined;
 
-  function send(): void {
-    const userIds = [...due];
-    due = new Set();
-    relaxed.query`
-      SELECT pg_notify('postern', 'events:' || id) FROM unnest(${userIds}::text[]) AS told (id)`.catch(onError);
+  async function flush(): Promise<void> {
+    clearTimeout(timer);
+    timer = undefined;
+    if (gathered.size === 0) return;
+    const userIds = [...gathered];
+    gathered = new Set();
+    await send(userIds);
   }
 
   return {
-    publish(userIds) {
-      if (userIds.length === 0) return;
-      if (due.size === 0) setTimeout(send, GATHER_MS).unref();
-      for (const id of userIds) due.add(id);
+    add(userIds) {
+      for (const userId of userIds) gathered.add(userId);
+      if (gathered.size > 0) timer ??= setTimeout(() => void flush(), GATHER_MS).unref();
     },
+    flush,
   };
 }

@@ -57,6 +57,8 @@ export async function connectRedis(options: {
     if (client.status === 'ready' || client.status === 'connect') client.disconnect(true);
     if (isAway || isClosed) return;
     isAway = true;
+    // What a server refuses carries the command, and that of the greeting has the password.
+    Reflect.deleteProperty(error, 'command');
     options.onLoss(error);
   }
 
