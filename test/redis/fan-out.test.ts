@@ -11,9 +11,9 @@ beforeAll(async () => {
 });
 afterAll(() => redis.stop());
 
-const toClose: FanOut[] = [];
+const toClose: Pick<FanOut, 'close'>[] = [];
 afterEach(async () => {
-  for (const fanOut of toClose.splice(0)) await fanOut.close();
+  for (const each of toClose.splice(0).reverse()) await each.close();
 });
 
 interface Instance {
@@ -105,11 +105,11 @@ describe('hints by Redis', () => {
 test('an error of the connection does not carry its password (the command that was refused has it)', async () => {
   const errors: Error[] = [];
   const strict = await startRedis({ password: 'right' });
+  toClose.push({ close: strict.stop });
   const url = strict.url.replace('right', 'canary');
   toClose.push(await openRedisFanOut({ url, onHint: () => undefined, onError: (error) => errors.push(error) }));
   expect(inspect(errors, { depth: 10, showHidden: true })).toContain('WRONGPASS');
   expect(inspect(errors, { depth: 10, showHidden: true })).not.toContain('canary');
-  await strict.stop();
 });
 
 describe('when Redis goes', () => {

@@ -46,9 +46,10 @@ export async function startRedis({ password = '' }: { readonly password?: string
   const client = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: 0, retryStrategy: () => 20 });
   client.on('error', () => undefined);
   let child: ChildProcess | undefined;
-  // A worker that ends early leaves nothing behind.
+  // A test that failed before it stopped its Redis leaves none behind: workers are ended by a signal.
   const onExit = () => child?.kill('SIGKILL');
-  process.once('exit', onExit);
+  const onSignal = () => process.exit();
+  process.once('exit', onExit).once('SIGTERM', onSignal);
 
   async function start(): Promise<void> {
     const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no'];
@@ -76,7 +77,7 @@ export async function startRedis({ password = '' }: { readonly password?: string
     pause: () => child?.kill('SIGSTOP'),
     resume: () => child?.kill('SIGCONT'),
     async stop() {
-      process.removeListener('exit', onExit);
+      process.off('exit', onExit).off('SIGTERM', onSignal);
       client.disconnect();
       if (child?.exitCode === null && child.signalCode === null) await kill();
       await rm(dir, { recursive: true, force: true });
