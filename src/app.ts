@@ -9,7 +9,9 @@ import { type Bus, type Change, openBus } from './infra/bus.ts';
 import { type Connections, createConnections } from './infra/connections.ts';
 import { type Database, openDatabase } from './infra/database.ts';
 import { createEventFeeds, type EventFeeds } from './infra/event-feeds.ts';
-import { createPostgresFanOut } from './infra/fan-out.ts';
+import { createPostgresFanOut } from './infra/fan-out/in-postgres.ts';
+import { openRedisFanOut } from './infra/fan-out/in-redis.ts';
+import type { FanOut } from './infra/fan-out.ts';
 import { type Jobs, startJobs } from './infra/jobs.ts';
 import { createKeyRing, type KeyRing, type StoredKey } from './infra/key-ring.ts';
 import { createPostgresCounters } from './infra/limiter/in-postgres.ts';
@@ -166,7 +168,16 @@ async function buildOn(
     lastIds: (userIds) => events.lastIds(database, userIds),
     onError: onLiveError,
   });
-  const fanOut = createPostgresFanOut(database.relaxed, onLiveError);
+  const inPostgres = createPostgresFanOut(database.relaxed, onLiveError);
+  const fanOut: FanOut = config.redisUrl
+    ? await openRedisFanOut({
+        url: config.redisUrl,
+        onHint: (userId) => feeds.wake(userId),
+        onError: (error) => log.warn({ err: error }, 'Redis carries no hints of events: PostgreSQL does'),
+        onReturn: () => log.info('Redis is back, and carries the hints of events'),
+        otherwise: inPostgres,
+      })
+    : inPostgres;
   const announceEvents = (userIds: readonly string[]) => {
     for (const userId of userIds) feeds.wake(userId);
     fanOut.publish(userIds);
@@ -256,7 +267,7 @@ async function buildOn(
       clearInterval(tickTimer);
       // What runs may still need everything else.
       await jobs.close();
-      await Promise.all([mailer.close(), passwords.close(), bus.close(), limiter.close()]);
+      await Promise.all([mailer.close(), passwords.close(), bus.close(), limiter.close(), fanOut.close()]);
       await database.close();
     },
   };

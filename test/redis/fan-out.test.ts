@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type FanOut, openRedisFanOut } from '../../src/infra/fan-out.ts';
+import { openRedisFanOut } from '../../src/infra/fan-out/in-redis.ts';
+import type { FanOut } from '../../src/infra/fan-out.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let redis: TestRedis;
@@ -20,19 +21,24 @@ interface Instance {
   readonly fanOut: FanOut;
   readonly hints: string[];
   readonly errors: string[];
+  /** What Redis did not take. */
+  readonly otherwise: string[];
 }
 
 async function instance(url = redis.url): Promise<Instance> {
-  const [hints, errors]: [string[], string[]] = [[], []];
+  const [hints, errors, otherwise]: [string[], string[], string[]] = [[], [], []];
   const fanOut = await openRedisFanOut({
     url,
     onHint: (userId) => void hints.push(userId),
     onError: (error) => void errors.push(error.message),
+    onReturn: () => void errors.push('Redis is back'),
+    otherwise: { publish: (userIds) => void otherwise.push(...userIds), close: async () => undefined },
   });
   toClose.push(fanOut);
-  return { fanOut, hints, errors };
+  return { fanOut, hints, errors, otherwise };
 }
 
+const NOBODY: FanOut = { publish: () => undefined, close: async () => undefined };
 const CHANNEL = 'postern:hints:0';
 const ids = (count: number) => Array.from({ length: count }, () => randomUUID());
 
@@ -95,6 +101,8 @@ describe('hints by Redis', () => {
         throw new Error('cannot take it');
       },
       onError: (error) => errors.push(error.message),
+      onReturn: () => undefined,
+      otherwise: NOBODY,
     });
     toClose.push(fanOut);
     fanOut.publish(ids(2));
@@ -107,19 +115,26 @@ test('an error of the connection does not carry its password (the command that w
   const strict = await startRedis({ password: 'right' });
   toClose.push({ close: strict.stop });
   const url = strict.url.replace('right', 'canary');
-  toClose.push(await openRedisFanOut({ url, onHint: () => undefined, onError: (error) => errors.push(error) }));
+  const [onHint, onReturn] = [() => undefined, () => undefined];
+  toClose.push(
+    await openRedisFanOut({ url, onHint, onError: (error) => errors.push(error), onReturn, otherwise: NOBODY }),
+  );
   expect(inspect(errors, { depth: 10, showHidden: true })).toContain('WRONGPASS');
   expect(inspect(errors, { depth: 10, showHidden: true })).not.toContain('canary');
 });
 
 describe('when Redis goes', () => {
-  test('hints are lost without a fault, that is told once, and so is its return, from when on they come again', async () => {
+  test('hints go another way, that is told once, and so is its return, from when on they come again', async () => {
     const [one, other] = [await instance(), await instance()];
     await redis.kill();
+    const lost: string[] = [];
     for (let time = 0; time < 20; time += 1) {
-      one.fanOut.publish(ids(5));
+      const userIds = ids(5);
+      lost.push(...userIds);
+      one.fanOut.publish(userIds);
       await pause(10);
     }
+    await expect.poll(() => one.otherwise).toEqual(lost);
     for (const { errors } of [one, other]) expect(errors).toEqual([expect.any(String)]);
     await redis.start();
     for (const { errors } of [one, other])

@@ -8,13 +8,14 @@ const SIGN_OF_LIFE_EVERY_MS = 5_000;
 /**
  * Fans hints out by the pub/sub of Redis, one channel for each of its databases. What comes from there is somebody
  * else's word: ids of the right form are handed on, a bounded number at a time, and nothing else is.
- * @param options `onHint` is told the id of each user that a message names; `onError` of the loss of Redis and of its
- * return, once an outage, and of what `onHint` throws; `otherwise` takes what Redis does not
+ * @param options `onHint` is told the id of each user that a message names; `onError` of the loss of Redis, once
+ * an outage, and of what `onHint` throws; `onReturn` of the end of an outage; `otherwise` takes what Redis does not
  */
 export async function openRedisFanOut(options: {
   url: string;
   onHint: (userId: string) => void;
   onError: (error: Error) => void;
+  onReturn: () => void;
   otherwise: FanOut;
 }): Promise<FanOut> {
   const away = new Set<'publisher' | 'subscriber'>();
@@ -26,7 +27,7 @@ export async function openRedisFanOut(options: {
       away.add(who);
     },
     onReturn() {
-      if (away.delete(who) && away.size === 0) options.onError(new Error('Redis is back'));
+      if (away.delete(who) && away.size === 0) options.onReturn();
     },
   });
   const publisher = await connectRedis({ ...report('publisher'), onReady: greet });
