@@ -31,6 +31,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'account-limit': ['lib', 'records', 'type app', 'type unit'],
   unit: ['account-limit', 'lib', 'infra', 'mail', 'config', 'events', 'hooks', 'records', 'app'],
   tasks: ['lib', 'infra', 'mail', 'config', 'hooks', 'records', 'unit', 'reseal', 'overdue'],
+  operator: ['lib', 'records', 'type events', 'type infra/database'],
   overdue: ['records', 'type infra/database'],
   reseal: ['lib', 'records', 'factors', 'type infra/database'],
   hooks: ['type mail'],

@@ -90,13 +90,13 @@ describe('two instances on one PostgreSQL', () => {
       while (!done) started.push((await logIn(at(there), person, 'SESSION_TOKEN')).sessionId);
     })();
     const first = await follow(here, held);
-    while (first.events.values.length < 10) await sleep(5);
+    while (first.events.values.length < 6) await sleep(5);
     await processes[0]?.end('SIGKILL');
     await first.events.ended;
     const seen = [...first.events.values];
-    while (started.length < 40) await sleep(5);
+    while (started.length < 16) await sleep(5);
     const second = await follow(there, held, String(seen.at(-1)?.id));
-    while (started.length < 48) await sleep(5);
+    while (started.length < 24) await sleep(5);
     done = true;
     await making;
     const told = () =>

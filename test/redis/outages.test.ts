@@ -6,7 +6,7 @@ import { LOG_IN, logIn, newPerson, signUp } from '../support/people.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 const AWAY = 'Redis is away';
-const BACK = 'Redis is back';
+const BACK = 'Redis is back, and counts for the rate limits';
 
 const toStop: { stop(): Promise<void> }[] = [];
 afterEach(async () => {
