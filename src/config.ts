@@ -6,6 +6,7 @@ import { ACCESS_TOKEN_ALGORITHMS } from './lib/access-token.ts';
 import { type LinkTemplate, withFrontend } from './lib/link-template.ts';
 import { parseRateLimits, type RateLimits } from './lib/rate-limits.ts';
 import { parseRedirectRule, type RedirectRule } from './lib/redirect-url.ts';
+import { parseServiceCredential, type ServiceCredential } from './lib/service-credential.ts';
 import {
   appOriginOf,
   choice,
@@ -160,6 +161,11 @@ const settings = z.object({
     .meta({ shown: 'the public URL', description: 'the `aud` of a JWT' }),
   POSTERN_SIGNING_KEY_LIFETIME: duration('90d').meta({
     description: 'a signing key is replaced after this time',
+  }),
+  POSTERN_SERVICES: list('').meta({
+    shown: 'none',
+    description:
+      'the services that may ask at `/introspect` whose a token is: `id:secret`, with commas; a secret has 32 bytes or more, and an id may have two, to rotate',
   }),
   POSTERN_REAUTHENTICATION_WINDOW: duration('15m').meta({ description: 'how long a proof stays fresh' }),
   POSTERN_PENDING_LOGIN_LIFETIME: duration('15m').meta({
@@ -318,6 +324,8 @@ export interface Config {
     readonly keyLifetime: number;
   };
   readonly refreshToken: { readonly lifetime: number };
+  /** Who may introspect tokens. Of one id there may be two. */
+  readonly services: readonly ServiceCredential[];
   readonly reauthenticationWindow: number;
   readonly pendingLoginLifetime: number;
   readonly mfa: {
@@ -487,6 +495,7 @@ function complete(given: z.output<typeof settings>, providers: readonly Provider
       keyLifetime: given.POSTERN_SIGNING_KEY_LIFETIME,
     },
     refreshToken: { lifetime: given.POSTERN_REFRESH_TOKEN_LIFETIME },
+    services: given.POSTERN_SERVICES.map(parseServiceCredential).filter((service) => service !== null),
     reauthenticationWindow: given.POSTERN_REAUTHENTICATION_WINDOW,
     pendingLoginLifetime: given.POSTERN_PENDING_LOGIN_LIFETIME,
     mfa: {
@@ -561,6 +570,12 @@ function inconsistencies(config: Config, given: z.output<typeof settings>): stri
   if (given.POSTERN_REDIRECT_URLS.some((text) => parseRedirectRule(text) === null)) {
     problems.push('POSTERN_REDIRECT_URLS has an entry that is neither a URL nor an origin followed by /*');
   }
+  if (config.services.length < given.POSTERN_SERVICES.length) {
+    problems.push('POSTERN_SERVICES has an entry that is not id:secret with a secret of at least 32 bytes');
+  }
+  if (config.services.some(({ id }) => config.services.filter((other) => other.id === id).length > 2)) {
+    problems.push('POSTERN_SERVICES has more than two secrets of one id');
+  }
   if (config.accessToken.lifetime > 900_000) problems.push('POSTERN_ACCESS_TOKEN_LIFETIME is longer than 15m');
   return problems;
 }
@@ -570,6 +585,8 @@ function productionProblems(config: Config, given: Environment): string[] {
   if (!config.databaseUrl) problems.push('DATABASE_URL is needed in production');
   if (config.secrets.length === 0) problems.push('POSTERN_SECRET is needed in production: 32 random bytes or more');
   if (config.secrets.some(isGuessable)) problems.push('POSTERN_SECRET has an entry that anybody would guess');
+  if (config.services.some(({ secret }) => isGuessable(secret)))
+    problems.push('POSTERN_SERVICES has a secret that anybody would guess');
   if (!config.publicUrl.startsWith('https://')) problems.push('POSTERN_PUBLIC_URL is needed in production, with https');
   if (!given.POSTERN_SMTP_URL) problems.push('POSTERN_SMTP_URL is needed in production');
   if (isPlain(given.POSTERN_FRONTEND_URL ?? ''))

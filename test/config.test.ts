@@ -48,6 +48,7 @@ describe('production (D01)', () => {
     ['POSTERN_URL_LOG_IN', 'http://app.example.org/v?t={token}'],
     ['POSTERN_URL_CONFIRM_EMAIL_CHANGE', 'http://app.example.org/v?t={token}'],
     ['POSTERN_MAIL_LOGO_URL', 'http://app.example.org/logo.png'],
+    ['POSTERN_SERVICES', 'orders:change-me-change-me-change-me-change-me'],
   ])('does not start with %s=%s', (name, value) => {
     expect(problemsOf({ ...PRODUCTION, [name]: value })).toContain(name);
   });
@@ -136,6 +137,9 @@ describe('settings', () => {
     ['POSTERN_SESSION_IDLE', '0'],
     ['POSTERN_SESSION_IDLE', '1w'],
     ['POSTERN_ACCESS_TOKEN_LIFETIME', '1h'],
+    ['POSTERN_SERVICES', 'orders:short'],
+    ['POSTERN_SERVICES', `${'x'.repeat(40)}`],
+    ['POSTERN_SERVICES', ['1', '2', '3'].map((end) => `orders:${'x'.repeat(40)}${end}`).join(',')],
     ['POSTERN_ACCESS_TOKEN_ALG', 'HS256'],
     ['POSTERN_ACCESS_TOKEN_ALG', 'none'],
     ['POSTERN_PASSWORD_MIN_LENGTH', '7'],

@@ -92,7 +92,8 @@ export function accessTokenSubject(session: Session) {
   };
 }
 
-function amrOf({ methods }: Session): string[] {
+/** What was proven, as RFC 8176 has it. */
+export function amrOf({ methods }: Session): string[] {
   const amr = methods.flatMap(({ method }) => AMR[method] ?? []);
   return [...new Set(methods.some(({ mfa }) => mfa) ? [...amr, 'mfa'] : amr)];
 }
