@@ -167,6 +167,10 @@ const settings = z.object({
     description:
       'the services that may ask at `/introspect` whose a token is: `id:secret`, with commas; a secret has 32 bytes or more, and an id may have two, to rotate',
   }),
+  POSTERN_HASURA: toggle('off').meta({
+    description:
+      'whether JWTs carry the claims of Hasura, and `/hasura` is its auth webhook; in Hasura the role `admin` may do everything',
+  }),
   POSTERN_REAUTHENTICATION_WINDOW: duration('15m').meta({ description: 'how long a proof stays fresh' }),
   POSTERN_PENDING_LOGIN_LIFETIME: duration('15m').meta({
     description: 'how long an unfinished login may take',
@@ -326,6 +330,8 @@ export interface Config {
   readonly refreshToken: { readonly lifetime: number };
   /** Who may introspect tokens. Of one id there may be two. */
   readonly services: readonly ServiceCredential[];
+  /** Whether Hasura is told who somebody is. */
+  readonly hasura: boolean;
   readonly reauthenticationWindow: number;
   readonly pendingLoginLifetime: number;
   readonly mfa: {
@@ -495,6 +501,7 @@ function complete(given: z.output<typeof settings>, providers: readonly Provider
       keyLifetime: given.POSTERN_SIGNING_KEY_LIFETIME,
     },
     refreshToken: { lifetime: given.POSTERN_REFRESH_TOKEN_LIFETIME },
+    hasura: given.POSTERN_HASURA === 'on',
     services: given.POSTERN_SERVICES.map(parseServiceCredential).filter((service) => service !== null),
     reauthenticationWindow: given.POSTERN_REAUTHENTICATION_WINDOW,
     pendingLoginLifetime: given.POSTERN_PENDING_LOGIN_LIFETIME,

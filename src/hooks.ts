@@ -54,6 +54,19 @@ export interface HookSocialLogin extends HookProviderWord {
 /** Whom to let in: nobody, or, where the account at the provider is nobody's yet, this person. */
 export type SocialLoginDecision = { readonly refuse: true } | { readonly userId: string };
 
+/** Whose access token is made, and for which session. */
+export interface HookAccessToken {
+  readonly person: HookPerson;
+  readonly session: {
+    readonly id: string;
+    readonly createdAt: Date;
+    /** When the person last proved who they are. */
+    readonly authenticatedAt: Date;
+    /** By what: RFC 8176 values. */
+    readonly methods: readonly string[];
+  };
+}
+
 /** What an operator decides in code: in `postern.config.js`, or as an argument of a program that embeds Postern. */
 export interface Hooks {
   /** Sends a text message, or rejects: then it is tried again. Without this hook phones are off. */
@@ -76,6 +89,14 @@ export interface Hooks {
   readonly populateUser?: (
     word: HookProviderWord,
   ) => PopulatedUser | null | undefined | Promise<PopulatedUser | null | undefined>;
+  /**
+   * Claims that every access token gets beside its own, and the answer of an introspection: JSON of 4 KiB at most, none
+   * of them by a name that means something to verifiers. Asked in the middle of a login, so it should be quick; without
+   * an answer of that kind there is no token. Other services get to see it.
+   */
+  readonly accessTokenClaims?: (
+    token: HookAccessToken,
+  ) => Record<string, unknown> | null | undefined | Promise<Record<string, unknown> | null | undefined>;
   /** Takes the place of mails, by name. */
   readonly mails?: Partial<MailMessages>;
   /** Takes the place of text messages, by name. */
@@ -94,12 +115,15 @@ const DECIDE_WITHIN_MS = 2_000;
 
 /** The same hooks, of which none keeps a request waiting: one that does not decide in time has failed. */
 export function withDeadlines(hooks: Hooks): Hooks {
-  const { requiresMfa, allowsEnrollment, preSocialLogin, populateUser } = hooks;
+  const { requiresMfa, allowsEnrollment, preSocialLogin, populateUser, accessTokenClaims } = hooks;
   return {
     ...hooks,
     ...(requiresMfa ? { requiresMfa: (person) => inTime('requiresMfa', requiresMfa(person)) } : {}),
     ...(allowsEnrollment ? { allowsEnrollment: (asked) => inTime('allowsEnrollment', allowsEnrollment(asked)) } : {}),
     ...(preSocialLogin ? { preSocialLogin: (login) => inTime('preSocialLogin', preSocialLogin(login)) } : {}),
+    ...(accessTokenClaims
+      ? { accessTokenClaims: (token) => inTime('accessTokenClaims', accessTokenClaims(token)) }
+      : {}),
     ...(populateUser ? { populateUser: (word) => inTime('populateUser', populateUser(word)) } : {}),
   };
 }

@@ -8,7 +8,14 @@ import { migrate } from './infra/migrate.ts';
 
 export type { Parts } from './app.ts';
 export { type Config, ConfigError, type Environment, loadConfig } from './config.ts';
-export type { HookSocialLogin, Hooks, PopulatedUser, SocialLoginDecision, TextMessage } from './hooks.ts';
+export type {
+  HookAccessToken,
+  HookSocialLogin,
+  Hooks,
+  PopulatedUser,
+  SocialLoginDecision,
+  TextMessage,
+} from './hooks.ts';
 export type { Brand, MailMessages, RenderedMail, SmsMessages } from './mail/message.ts';
 export type { OperatorConfig } from './operator-config.ts';
 export type { ProviderEntry } from './providers/settings.ts';

@@ -42,9 +42,10 @@ function problemsOf({
   hooks?: Record<string, unknown>;
   providers?: unknown;
 }): string[] {
-  const { sendSms, requiresMfa, allowsEnrollment, preSocialLogin, populateUser, ...more } = hooks;
+  const { sendSms, requiresMfa, allowsEnrollment, preSocialLogin, populateUser, accessTokenClaims, ...more } = hooks;
   const { mails: ownMails, texts: ownTexts, ...unknown } = more;
-  const functions = Object.entries({ sendSms, requiresMfa, allowsEnrollment, preSocialLogin, populateUser });
+  const decisions = { requiresMfa, allowsEnrollment, preSocialLogin, populateUser, accessTokenClaims };
+  const functions = Object.entries({ sendSms, ...decisions });
   return [
     ...Object.keys(others).map((name) => `${name} is not known; there are hooks, providers`),
     ...(Array.isArray(providers) ? [] : ['providers is not a list']),

@@ -95,7 +95,7 @@ async function change(
   const old = await passwords.changedAt(db, user.id);
   if (old?.getTime() !== password.from?.getTime()) return { kind: 'InvalidCredentials' };
   const live = await sessions.listLive(db, user.id, config.session.idle, now);
-  const issued = await renewCredential(unit, session);
+  const issued = await renewCredential(unit, user, session);
   if (!issued) return { kind: 'Unauthenticated', reason: 'REVOKED' };
   await setPassword(unit, user.id, password.to, { session: session.id });
   emit({ kind: 'PasswordChanged', userId: user.id, first: password.from === null });

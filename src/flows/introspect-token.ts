@@ -1,4 +1,6 @@
 import type { App } from '../app.ts';
+import type { ExtraClaims } from '../lib/extra-claims.ts';
+import { extraClaims } from '../login/extra-claims.ts';
 import { amrOf, authenticatedAt, expiryOf } from '../records/sessions.ts';
 import type { SignedIn, Viewer } from './shared/outcomes.ts';
 
@@ -14,6 +16,8 @@ export interface ActiveToken {
   readonly authenticatedAt: Date;
   /** RFC 8176 values. */
   readonly methods: readonly string[];
+  /** What the access tokens of this session say beside their own claims. */
+  readonly claims: ExtraClaims;
 }
 
 /** Anything else: unknown, ended, expired, or no token that a service is ever shown. */
@@ -28,13 +32,15 @@ const INACTIVE: InactiveToken = { kind: 'InactiveToken' };
 /**
  * Tells a service whose a token is (RFC 7662).
  * @param viewer whom the token, shown as a bearer credential, recognises
+ * @throws Error if the operator's hook does not say what else its tokens say
  */
 export async function introspectToken(app: App, viewer: Viewer, token: string): Promise<IntrospectTokenResult> {
   if (viewer.kind === 'anonymous') return INACTIVE;
   const times = viewer.kind === 'session' ? timesOfSession(app, viewer) : await timesOfAccessToken(app, token);
   if (!times) return INACTIVE;
   const { user, session } = viewer;
-  return { kind: 'ActiveToken', userId: user.id, sessionId: session.id, roles: user.roles, ...times };
+  const claims = await extraClaims(app, user, session);
+  return { kind: 'ActiveToken', userId: user.id, sessionId: session.id, roles: user.roles, ...times, claims };
 }
 
 type Times = Pick<ActiveToken, 'issuedAt' | 'expiresAt' | 'authenticatedAt' | 'methods'>;

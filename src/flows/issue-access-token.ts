@@ -1,4 +1,5 @@
 import type { App } from '../app.ts';
+import { extraClaims } from '../login/extra-claims.ts';
 import { accessTokenSubject } from '../records/sessions.ts';
 import type { SignedIn } from './shared/outcomes.ts';
 
@@ -16,10 +17,11 @@ export interface AccessTokenIssued {
  */
 export async function issueAccessToken(
   app: App,
-  { session, credentialExpiresAt }: SignedIn,
+  { user, session, credentialExpiresAt }: SignedIn,
 ): Promise<AccessTokenIssued> {
   const subject = accessTokenSubject(session);
+  const claims = await extraClaims(app, user, session);
   const expiresAt = credentialExpiresAt ?? subject.expiresAt;
-  const issued = await app.accessTokens.issue({ ...subject, expiresAt }, app.clock());
+  const issued = await app.accessTokens.issue({ ...subject, expiresAt, claims }, app.clock());
   return { kind: 'AccessTokenIssued', ...issued };
 }

@@ -1,6 +1,7 @@
 import type { App } from '../app.ts';
 import { addressKey } from '../lib/client-address.ts';
 import { hashToken, isToken, successorOf } from '../lib/secrets.ts';
+import { extraClaims } from '../login/extra-claims.ts';
 import type { TokenPair } from '../login/pipeline.ts';
 import * as refreshTokens from '../records/refresh-tokens.ts';
 import * as sessions from '../records/sessions.ts';
@@ -40,6 +41,10 @@ export async function refreshSession(
   const overused = await app.limiter.count({ limit: 'refreshPerSession', key: sessionId });
   if (overused !== null) return rateLimited(overused);
 
+  // The operator's code is asked before the transaction: nothing is done as often as this.
+  const asked = app.hooks.accessTokenClaims ? await sessions.findById(app.database, sessionId) : null;
+  const claims = asked && !asked.endReason ? await extraClaims(app, asked.user, asked.session) : null;
+
   const [current, ...older] = app.refreshKeys;
   const successor = (key: Buffer) => successorOf('refresh', refreshToken, key);
   return transact(app, client, async (unit) => {
@@ -58,7 +63,10 @@ export async function refreshSession(
     }
     await sessions.touch(unit.db, sessionId, unit.now, 0);
     const { accessToken, expiresAt } = await app.accessTokens.issue(
-      sessions.accessTokenSubject(known.session),
+      {
+        ...sessions.accessTokenSubject(known.session),
+        claims: claims ?? (await extraClaims(unit, known.user, known.session)),
+      },
       unit.now,
     );
     return {

@@ -5,6 +5,11 @@ export interface CookieFormat {
   clear(): string;
 }
 
+/** The cookie that holds a session. */
+export function sessionCookie(publicUrl: string): CookieFormat {
+  return cookieFormat('postern', publicUrl);
+}
+
 /**
  * `__Host-` (RFC 6265bis §4.1.3.2) makes the browser itself refuse the cookie from any other host or over plain http.
  * It cannot be used without TLS, so development over http has the name without it.

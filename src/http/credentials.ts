@@ -9,7 +9,7 @@ export const TOO_MANY_CREDENTIALS = Symbol('too many credentials');
  * `Authorization: Bearer`. Other authorization schemes belong to somebody else and count as none.
  */
 export function presentedCredential(
-  request: IncomingMessage,
+  request: Pick<IncomingMessage, 'rawHeaders'>,
   cookieName: string,
 ): PresentedCredential | null | typeof TOO_MANY_CREDENTIALS {
   const found: PresentedCredential[] = [];

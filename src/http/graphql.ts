@@ -5,7 +5,7 @@ import type { GraphQLServer } from '../graphql/server.ts';
 import { accepted } from './accept.ts';
 import { readJson } from './body.ts';
 import { clientOf } from './client.ts';
-import { type CookieFormat, cookieFormat } from './cookie.ts';
+import { type CookieFormat, cookieFormat, sessionCookie } from './cookie.ts';
 import { cookieValue, presentedCredential, TOO_MANY_CREDENTIALS } from './credentials.ts';
 import { type EventStreams, sendEvents } from './event-stream.ts';
 import { corsHeaders, isAllowedOrigin, PREFLIGHT_HEADERS } from './origin.ts';
@@ -22,7 +22,7 @@ export type GraphQLHandler = (exchange: Exchange) => Promise<void>;
 export function createGraphQLHandler(app: App, graphql: GraphQLServer, eventStreams: EventStreams): GraphQLHandler {
   const { config } = app;
   const cookies = {
-    session: cookieFormat('postern', config.publicUrl),
+    session: sessionCookie(config.publicUrl),
     device: cookieFormat('postern-device', config.publicUrl),
   };
 

@@ -56,6 +56,7 @@ function serviceOf(authorization: string | undefined, form: URLSearchParams): Se
 // RFC 7662 §2.2; times in seconds since the epoch.
 function claimsOf({ config }: App, active: ActiveToken) {
   return {
+    ...active.claims,
     active: true,
     sub: active.userId,
     sid: active.sessionId,

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { App } from '../app.ts';
+import { hasuraRoutes } from './hasura.ts';
 import { introspectionRoutes } from './introspection.ts';
 import { outboxRoutes } from './outbox.ts';
 import { linkPages } from './pages.ts';
@@ -48,6 +49,7 @@ export function createRoutes(app: App, lifecycle: Lifecycle): Hono<{ Bindings: H
   );
 
   if (hasServices) routes.route('/', introspectionRoutes(app));
+  if (app.config.hasura) routes.route('/', hasuraRoutes(app));
   routes.route('/', providerRoutes(app));
   if (app.outbox) routes.route('/', outboxRoutes(app.outbox, app.config.publicUrl));
   // The links of mails lead to the frontend; without one they lead here.

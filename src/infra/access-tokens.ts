@@ -7,6 +7,7 @@ import {
   signAccessToken,
   verifyAccessToken,
 } from '../lib/access-token.ts';
+import type { ExtraClaims } from '../lib/extra-claims.ts';
 import type { KeyRing } from './key-ring.ts';
 
 /** Verified tokens that are remembered; some 300 bytes each. */
@@ -34,6 +35,8 @@ export interface AccessTokenSubject {
   readonly expiresAt: Date;
   /** RFC 8176 values. */
   readonly methods: readonly string[];
+  /** What else it says. */
+  readonly claims: ExtraClaims;
 }
 
 export interface IssuedAccessToken {
@@ -53,10 +56,11 @@ export function createAccessTokens(
   let timesForgotten = 0;
 
   return {
-    async issue({ userId, sessionId, generation, authenticatedAt, expiresAt, methods }, now) {
+    async issue({ userId, sessionId, generation, authenticatedAt, expiresAt, methods, claims: extra }, now) {
       const iat = toSeconds(now);
       const exp = Math.min(iat + Math.floor(options.lifetime / 1000), toSeconds(expiresAt));
       const claims = {
+        ...extra,
         iss: options.issuer,
         aud: options.audience,
         sub: userId,
@@ -81,7 +85,7 @@ export function createAccessTokens(
         keyFor: keys.find,
       });
       // What was verified with keys that changed meanwhile is not remembered: its key may be gone.
-      if (typeof claims !== 'string' && timesForgotten === before) verified.set(digest, claims);
+      if (typeof claims !== 'string' && timesForgotten === before) verified.set(digest, withoutExtras(claims));
       return claims;
     },
     forget() {
@@ -89,6 +93,11 @@ export function createAccessTokens(
       verified.clear();
     },
   };
+}
+
+// Nothing here asks for the others, and they may be long.
+function withoutExtras({ iss, aud, sub, sid, jti, iat, exp, auth_time, amr }: AccessTokenClaims): AccessTokenClaims {
+  return { iss, aud, sub, sid, jti, iat, exp, auth_time, amr };
 }
 
 function toSeconds(instant: Date): number {

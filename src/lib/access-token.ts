@@ -77,14 +77,20 @@ export function importKey(jwk: JWK, algorithm: AccessTokenAlgorithm): Promise<Cr
   return importJWK(jwk, algorithm) as Promise<CryptoKey>;
 }
 
-/** Signs an access token. */
-export function signAccessToken(
+/**
+ * Signs an access token.
+ * @throws Error if it would be longer than {@link verifyAccessToken} takes
+ */
+export async function signAccessToken(
   claims: AccessTokenClaims,
   key: { readonly kid: string; readonly algorithm: AccessTokenAlgorithm; readonly privateKey: CryptoKey },
 ): Promise<string> {
-  return new SignJWT({ ...claims })
+  const token = await new SignJWT({ ...claims })
     .setProtectedHeader({ alg: key.algorithm, typ: TYPE, kid: key.kid })
     .sign(key.privateKey);
+  if (token.length > MAX_LENGTH)
+    throw new Error(`an access token would have ${token.length} bytes, which nobody takes`);
+  return token;
 }
 
 /** What verification holds a token to; there are no defaults, so none can be forgotten. */

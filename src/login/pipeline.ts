@@ -3,11 +3,12 @@ import { hashToken, isToken, makeToken } from '../lib/secrets.ts';
 import type { PasskeyChallenge, PendingLogin, StoredLogin } from '../records/pending-logins.ts';
 import * as pendingLogins from '../records/pending-logins.ts';
 import * as refreshTokens from '../records/refresh-tokens.ts';
-import type { CredentialKind, Session } from '../records/sessions.ts';
+import type { Session } from '../records/sessions.ts';
 import * as sessions from '../records/sessions.ts';
 import type { User } from '../records/users.ts';
 import * as users from '../records/users.ts';
 import type { Unit } from '../unit.ts';
+import { extraClaims } from './extra-claims.ts';
 import { announceConnection, identityOf, joinIdentity, providerOf } from './identity.ts';
 import type { Asking, Prompt, Stages } from './stage.ts';
 import type { LoginPrompt } from './stages/index.ts';
@@ -242,7 +243,7 @@ async function openSession(unit: Unit, { replaces }: LoginContext, login: Pendin
     methods: session.methods,
     newDevice: opened.newDevice,
   });
-  const issued = await issue(unit, session, token, login.credential);
+  const issued = await issue(unit, opened.user, session, token);
   const trustedDevice = login.trustsDevice ? await trustDevice(unit, session.userId) : null;
   return { kind: 'LoggedIn', session, user: opened.user, issued, trustedDevice };
 }
@@ -252,22 +253,17 @@ async function openSession(unit: Unit, { replaces }: LoginContext, login: Pendin
  * tokens and the access tokens of either open nothing here any more. The session stays what it is.
  * @returns null if the session is over
  */
-export async function renewCredential(unit: Unit, session: Session): Promise<IssuedCredential | null> {
+export async function renewCredential(unit: Unit, user: User, session: Session): Promise<IssuedCredential | null> {
   const token = session.credential === 'JWT' ? null : makeToken('session');
   // The chain before the session, as a refresh takes them.
   await refreshTokens.endChain(unit.db, session.id);
   const renewed = await sessions.replaceCredential(unit.db, session.id, token === null ? null : hashToken(token));
-  return renewed ? issue(unit, renewed, token, session.credential) : null;
+  return renewed ? issue(unit, user, renewed, token) : null;
 }
 
-async function issue(
-  unit: Unit,
-  session: Session,
-  token: string | null,
-  credential: CredentialKind,
-): Promise<IssuedCredential> {
+async function issue(unit: Unit, user: User, session: Session, token: string | null): Promise<IssuedCredential> {
   if (token !== null) {
-    const kind = credential === 'COOKIE' ? 'SessionCookie' : 'SessionToken';
+    const kind = session.credential === 'COOKIE' ? 'SessionCookie' : 'SessionToken';
     return { kind, token, expiresAt: session.expiresAt };
   }
   const refreshToken = makeToken('refresh');
@@ -278,7 +274,8 @@ async function issue(
     now: unit.now,
     expiresAt,
   });
-  const access = await unit.accessTokens.issue(sessions.accessTokenSubject(session), unit.now);
+  const claims = await extraClaims(unit, user, session);
+  const access = await unit.accessTokens.issue({ ...sessions.accessTokenSubject(session), claims }, unit.now);
   return {
     kind: 'TokenPair',
     accessToken: access.accessToken,

@@ -80,7 +80,7 @@ const AMR: Readonly<Record<string, string>> = {
   PASSWORD_RESET: 'otp',
 };
 
-/** What an access token says of a session. */
+/** What an access token says of a session by itself. */
 export function accessTokenSubject(session: Session) {
   return {
     userId: session.userId,

@@ -682,6 +682,7 @@ describe('the private key', () => {
           authenticatedAt: clock(),
           expiresAt: new Date(clock().getTime() + 3_600_000),
           methods: ['pwd'],
+          claims: {},
         },
         clock(),
       );

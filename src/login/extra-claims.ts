@@ -1,0 +1,37 @@
+import { type ExtraClaims, readExtraClaims } from '../lib/extra-claims.ts';
+import { HASURA_CLAIMS, hasuraClaims } from '../lib/hasura.ts';
+import { accessTokenSubject, type Session } from '../records/sessions.ts';
+import type { User } from '../records/users.ts';
+import type { Unit } from '../unit.ts';
+
+/**
+ * What an access token says beside its own claims: what the operator's hook adds, and what Hasura is to know.
+ * @throws Error that names the hook if it fails, is late, or gives what a token cannot carry: then there is no token
+ */
+export async function extraClaims(
+  { config, hooks }: Pick<Unit, 'config' | 'hooks'>,
+  user: User,
+  session: Session,
+): Promise<ExtraClaims> {
+  const own = config.hasura ? hasuraClaims(user.id, user.roles) : {};
+  if (!hooks.accessTokenClaims) return own;
+  const { authenticatedAt, methods } = accessTokenSubject(session);
+  const asked = {
+    person: { userId: user.id, email: user.email, roles: user.roles },
+    session: { id: session.id, createdAt: session.createdAt, authenticatedAt, methods },
+  };
+  const given = await decided(async () => hooks.accessTokenClaims?.(asked));
+  const claims = readExtraClaims(given ?? {}, config.hasura ? [HASURA_CLAIMS] : []);
+  if (typeof claims === 'string') throw new Error(`the hook accessTokenClaims gave ${claims}`);
+  return { ...claims, ...own };
+}
+
+// An error of the operator's code is told as one: it must not look like one of the database, which is tried again.
+async function decided<R>(decide: () => Promise<R>): Promise<R> {
+  try {
+    return await decide();
+  } catch (error) {
+    const message = error instanceof Error ? error.message : 'it threw what is no error';
+    throw new Error(`the hook accessTokenClaims failed: ${message}`, { cause: error });
+  }
+}
