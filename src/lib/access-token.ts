@@ -98,12 +98,27 @@ export interface ExpectedToken {
   readonly expectedIssuer: string;
   readonly expectedAudience: string;
   readonly now: Date;
-  /** Looks a key up among ours only. The algorithm is the key's, never the token's (RFC 8725 §3.1). */
-  keyFor(kid: string): { readonly algorithm: AccessTokenAlgorithm; readonly publicKey: CryptoKey } | null;
+  /**
+   * Looks a key up among ours only. The algorithm is the key's, never the token's (RFC 8725 §3.1).
+   * @throws KeysUnavailable if nobody can say now whether there is such a key
+   */
+  keyFor(kid: string): VerifyingKey | null | Promise<VerifyingKey | null>;
+}
+
+/** The public half of a signing key, made ready. */
+export interface VerifyingKey {
+  readonly algorithm: AccessTokenAlgorithm;
+  readonly publicKey: CryptoKey;
+}
+
+/** The keys cannot be read, so nothing is known of any token. */
+export class KeysUnavailable extends Error {
+  override readonly name: string = 'KeysUnavailable';
 }
 
 /**
  * Verifies an access token as RFC 9068 §4 and RFC 8725 ask.
+ * @throws KeysUnavailable as `keyFor` does, and nothing else
  * @returns the claims, `expired` for a token of ours that is merely too old, or `invalid` for all else
  */
 export async function verifyAccessToken(
@@ -114,8 +129,8 @@ export async function verifyAccessToken(
   try {
     const { payload } = await jwtVerify(
       token,
-      (header) => {
-        const key = typeof header.kid === 'string' ? expected.keyFor(header.kid) : null;
+      async (header) => {
+        const key = typeof header.kid === 'string' ? await expected.keyFor(header.kid) : null;
         if (!key || header.alg !== key.algorithm) throw new errors.JWKSNoMatchingKey();
         return key.publicKey;
       },
@@ -131,6 +146,7 @@ export async function verifyAccessToken(
     );
     return hasOurShape(payload, expected) ? payload : 'invalid';
   } catch (error) {
+    if (error instanceof KeysUnavailable) throw error;
     return error instanceof errors.JWTExpired ? 'expired' : 'invalid';
   }
 }

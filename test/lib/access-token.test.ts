@@ -7,6 +7,7 @@ import {
   CLOCK_LEEWAY_SECONDS,
   type ExpectedToken,
   importKey,
+  KeysUnavailable,
   makeSigningKey,
   signAccessToken,
   verifyAccessToken,
@@ -129,6 +130,16 @@ describe('verifyAccessToken', () => {
     );
   });
 
+  test('waits for a key that has to be looked up, and does not take one that cannot be for one that is not there', async () => {
+    const token = await signAccessToken(CLAIMS, key);
+    const expected = expectation(key);
+    expect(await verifyAccessToken(token, { ...expected, keyFor: async (kid) => expected.keyFor(kid) })).toEqual(
+      CLAIMS,
+    );
+    const keyFor = () => Promise.reject(new KeysUnavailable());
+    await expect(verifyAccessToken(token, { ...expected, keyFor })).rejects.toThrow(KeysUnavailable);
+  });
+
   test('answers invalid to any text, and never throws', async () => {
     const token = await signAccessToken(CLAIMS, key);
     const part = fc.constantFrom(...token.split('.'), '', 'e30', 'bnVsbA', 'W10', 'IiI', '%', '\0');
@@ -146,7 +157,11 @@ describe('verifyAccessToken', () => {
   });
 
   test('refuses a token of more than 8 KiB without asking for its key', async () => {
-    const token = await signAccessToken({ ...CLAIMS, sub: 'x'.repeat(8_000) }, key);
+    const claims = { ...CLAIMS, sub: 'x'.repeat(8_000) };
+    await expect(signAccessToken(claims, key)).rejects.toThrow(/which nobody takes/);
+    const token = await new SignJWT(claims)
+      .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: key.kid })
+      .sign(key.privateKey);
     let asked = 0;
     const expected = expectation(key);
     const keyFor = (kid: string) => {
