@@ -28,6 +28,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   graphql: ['lib', 'factors', 'flows', 'type records', 'type login', 'type app'],
   http: ['lib', 'flows', 'graphql', 'type app', 'type login'],
   app: ['lib', 'infra', 'type providers', 'config', 'hooks', 'records', 'login', 'tasks', 'overdue'],
+  verify: ['lib'],
+  app: ['lib', 'infra', 'type providers', 'config', 'hooks', 'records', 'login', 'tasks'],
   'account-limit': ['lib', 'records', 'type app', 'type unit'],
   unit: ['account-limit', 'lib', 'infra', 'mail', 'config', 'events', 'hooks', 'records', 'app'],
   tasks: ['lib', 'infra', 'mail', 'config', 'hooks', 'records', 'unit', 'reseal', 'overdue'],
@@ -97,6 +99,26 @@ test.each(imports.map((each) => [`${each.from} → ${each.to}${each.type ? ' (ty
     ).toBe(true);
   },
 );
+
+/** What other services load: by the files that a file imports, all the way down. */
+function loadedBy(file: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(file)) return seen;
+  seen.add(file);
+  for (const { to } of imports.filter(({ from, type }) => from === file && !type)) loadedBy(to, seen);
+  return seen;
+}
+
+test('postern/verify loads nothing of the gateway, and no package but jose and lru-cache', () => {
+  const loaded = [...loadedBy('verify/index.ts')];
+  expect(loaded.length).toBeGreaterThan(10);
+  expect(loaded.filter((file) => !/^(verify|lib)\//.test(file))).toEqual([]);
+  const packages = loaded.flatMap((file) =>
+    [...(source.get(file) ?? '').matchAll(/^(?:import|export)(?! type) [^;]*?from '([^.'][^']*)'/gms)].map(
+      ([, name]) => name,
+    ),
+  );
+  expect([...new Set(packages.filter((name) => !name?.startsWith('node:')))].sort()).toEqual(['jose', 'lru-cache']);
+});
 
 /** Where a piece of code may stand at all. */
 const ONLY_IN: readonly (readonly [what: string, pattern: RegExp, files: RegExp])[] = [

@@ -32,6 +32,12 @@ export function readBasicAuthorization(header: string): ServiceCredential | null
   }
 }
 
+/** Writes such a header. */
+export function writeBasicAuthorization({ id, secret }: ServiceCredential): string {
+  const formEncoded = (text: string) => encodeURIComponent(text).replaceAll('%20', '+');
+  return `Basic ${Buffer.from(`${formEncoded(id)}:${formEncoded(secret)}`).toString('base64')}`;
+}
+
 /** Whether somebody is one of the services. Every entry is compared, by digest, so that time tells nothing of any. */
 export function createServiceCheck(services: readonly ServiceCredential[]): (shown: ServiceCredential) => boolean {
   const known = services.map(({ id, secret }) => ({ id, digest: digestOf(secret) }));
