@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { describeSettings } from './src/config.ts';
 import { printSubgraph } from './src/graphql/federation.ts';
 import { schema } from './src/graphql/schema.ts';
@@ -32,6 +32,20 @@ function providersTable(): string {
   return ['| provider | what an entry needs beside `id` and `clientId` |', '| --- | --- |', ...rows].join('\n');
 }
 
+/** The programs that the tests run, as somebody writes them who has the package. */
+async function verifyExamples(): Promise<Record<string, string>> {
+  const folder = 'test/verify/examples';
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.ts'));
+  const texts = await Promise.all(
+    files.map(async (file) => {
+      const program = await readFile(`${folder}/${file}`, 'utf8');
+      const text = program.trimEnd().replaceAll("'../../../src/verify/index.ts'", "'postern/verify'");
+      return [`verify ${file.replace('.ts', '')}`, `\`\`\`ts\n${text}\n\`\`\``] as const;
+    }),
+  );
+  return Object.fromEntries(texts);
+}
+
 /** Puts text between the markers of that name. */
 function withSection(page: string, name: string, text: string): string {
   const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
@@ -45,10 +59,12 @@ const readme = await readFile('README.md', 'utf8');
 const pages = {
   'schema.graphql': printSubgraph(schema),
   '.env.example': environmentExample(),
-  'README.md': Object.entries({ settings: settingsTable(), limits: limitsTable(), providers: providersTable() }).reduce(
-    (page, [name, text]) => withSection(page, name, text),
-    readme,
-  ),
+  'README.md': Object.entries({
+    settings: settingsTable(),
+    limits: limitsTable(),
+    providers: providersTable(),
+    ...(await verifyExamples()),
+  }).reduce((page, [name, text]) => withSection(page, name, text), readme),
 };
 
 for (const [file, text] of Object.entries(pages)) {

@@ -29,7 +29,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   http: ['lib', 'flows', 'graphql', 'type app', 'type login'],
   app: ['lib', 'infra', 'type providers', 'config', 'hooks', 'records', 'login', 'tasks', 'overdue'],
   verify: ['lib'],
-  app: ['lib', 'infra', 'type providers', 'config', 'hooks', 'records', 'login', 'tasks'],
   'account-limit': ['lib', 'records', 'type app', 'type unit'],
   unit: ['account-limit', 'lib', 'infra', 'mail', 'config', 'events', 'hooks', 'records', 'app'],
   tasks: ['lib', 'infra', 'mail', 'config', 'hooks', 'records', 'unit', 'reseal', 'overdue'],

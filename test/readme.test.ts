@@ -3,6 +3,9 @@ import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { createDatabase, type TestDatabase } from './support/database.ts';
+import { startGateway } from './support/gateway.ts';
+import { ORDERS, SERVICES } from './support/introspect.ts';
+import { newPerson, signUp } from './support/people.ts';
 import { type GatewayProcess, spawnGateway, type TemporaryFolder, temporaryFolder } from './support/process.ts';
 
 const readme = readFileSync('README.md', 'utf8');
@@ -71,4 +74,21 @@ test('the README names every route that the gateway answers', async () => {
     expect(readme).toMatch(new RegExp(`^\\| .*\`(?:GET )?${route.replaceAll('.', '\\.')}\``, 'm'));
     expect((await fetch(url + route)).status).toBe(200);
   }
+});
+
+test('a service asks whose a token is, and is told what the README shows, claims of its hook included', async () => {
+  const page = readme.split('\n## For your other services')[1]?.split('\n## Settings')[0] ?? '';
+  const [ask = ''] = /^curl .*introspect.*$/m.exec(page) ?? [];
+  const shown = JSON.parse(/```json\n([\s\S]*?)```/.exec(page)?.[1] ?? '');
+  const program = /```js\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+  const { hooks } = (await import(`data:text/javascript,${encodeURIComponent(program)}`)).default;
+  const asked = await startGateway({ env: SERVICES, hooks });
+  const { token } = await signUp(asked.client(), newPerson());
+  const env = { ...process.env, AUTH_URL: asked.url, AUTH_SECRET: ORDERS.secret, TOKEN: token };
+  const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', ask], { env });
+  const { roles_of, plan, ...answer } = JSON.parse(stdout);
+  expect({ roles_of, plan }).toEqual({ roles_of: [], plan: 'team' });
+  expect(Object.keys(answer).sort()).toEqual(Object.keys(shown).sort());
+  expect(answer).toMatchObject({ active: true, amr: shown.amr, token_type: shown.token_type, roles: shown.roles });
+  await asked.stop();
 });
