@@ -235,11 +235,14 @@ describe('a rotation of the keys', () => {
   });
 });
 
+/** Were it the answer of Postern, it would mean that nobody asks. */
+const NOTHING = '{"active":false,"keys":[]}';
+
 /** Ways in which Postern does not answer. */
 const AWAY: readonly (readonly [string, (request: IncomingMessage, response: ServerResponse) => void])[] = [
   ['closes the connection', (request) => request.socket.destroy()],
-  ['answers 503', (_request, response) => response.writeHead(503).end('{"active":true}')],
-  ['answers 401', (_request, response) => response.writeHead(401).end('{"error":"invalid_client"}')],
+  ['answers 503', (_request, response) => response.writeHead(503).end(NOTHING)],
+  ['answers 401', (_request, response) => response.writeHead(401).end(NOTHING)],
   ['leads elsewhere', (_request, response) => response.writeHead(302, { location: `${gateway.url}${KEYS}` }).end()],
   ['says what is no JSON', (_request, response) => response.end('<html>')],
   ['says nothing', (_request, response) => response.end()],
@@ -285,7 +288,7 @@ test('what is remembered goes on while Postern is away, for as long as it may be
   expect(await kindOf(jwt)).toBe('Identified');
 });
 
-test('an answer of another issuer, or for another audience, is none (readAnswer)', async () => {
+test('an answer of another issuer, or for another audience, or without end is none (readAnswer, MAX_ANSWER_BYTES)', async () => {
   const { token, userId: sub, sessionId: sid } = await signUp(gateway.client(), newPerson());
   const [iat, exp] = [0, Math.floor(gateway.clock().getTime() / 1000) + 60];
   const good = {
@@ -325,6 +328,7 @@ test('an answer of another issuer, or for another audience, is none (readAnswer)
     { active: undefined },
   ])
     expect(await asked({ ...good, ...change }), JSON.stringify(change)).toBe('VerifierUnavailable');
+  expect(await asked({ ...good, padding: 'x'.repeat(64 * 1024) }), 'one that is too long').toBe('VerifierUnavailable');
   expect(await asked({ ...good, exp: exp - 120 })).toBe('Unidentified');
 });
 
