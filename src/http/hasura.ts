@@ -2,8 +2,8 @@ import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { App } from '../app.ts';
-import { authenticate } from '../flows/shared/authenticate.ts';
 import { chooseHasuraRole } from '../flows/choose-hasura-role.ts';
+import { authenticate } from '../flows/shared/authenticate.ts';
 import { sessionCookie } from './cookie.ts';
 import { presentedCredential, TOO_MANY_CREDENTIALS } from './credentials.ts';
 

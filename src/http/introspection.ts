@@ -1,8 +1,8 @@
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { App } from '../app.ts';
-import { authenticate } from '../flows/shared/authenticate.ts';
 import { type ActiveToken, introspectToken } from '../flows/introspect-token.ts';
+import { authenticate } from '../flows/shared/authenticate.ts';
 import { createServiceCheck, readBasicAuthorization, type ServiceCredential } from '../lib/service-credential.ts';
 
 /** A token has at most 8 KiB. */

@@ -3,7 +3,6 @@ import WebSocket from 'ws';
 import { newAddress } from './gateway.ts';
 import type { Held } from './people.ts';
 
-
 /** A subscription that runs. */
 export interface Following {
   /** All that came so far: the value of the first root field, or what came instead of data. */
