@@ -14,6 +14,8 @@ import { fileURLToPath } from 'node:url';
 export interface Gateway {
   readonly port: number;
   readonly pid: number;
+  /** The issuer of its tokens. */
+  readonly issuer: string;
   /** From the start of its process to the first "ready", in milliseconds. */
   readonly startedIn: number;
   /** Lines of the log that tell of an error. */
@@ -29,6 +31,10 @@ export interface GatewayOptions {
   readonly smtpUrl?: string;
   /** By default a sign-up logs in at once. */
   readonly emailVerification?: 'none' | 'mandatory';
+  /** Overrides of its rate limits, by name. */
+  readonly rateLimits?: Readonly<Record<string, string>>;
+  /** By default all have one issuer, since they share a database. */
+  readonly ownIssuer?: boolean;
   /** A folder for CPU profiles, written when it stops. */
   readonly profileInto?: string | undefined;
 }
@@ -43,9 +49,18 @@ const START_WITHIN_MS = 60_000;
  * so that the load may come from many addresses.
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { dataDir, databaseUrl, smtpUrl, emailVerification = 'none', profileInto } = options;
+  const {
+    dataDir,
+    databaseUrl,
+    smtpUrl,
+    emailVerification = 'none',
+    rateLimits = {},
+    ownIssuer,
+    profileInto,
+  } = options;
   await mkdir(dataDir, { recursive: true });
   const port = await freePort();
+  const issuer = ownIssuer ? `http://127.0.0.1:${port}` : 'http://localhost:4000';
   const logFile = join(dataDir, 'gateway.log');
   const log = openSync(logFile, 'a');
   const begun = performance.now();
@@ -59,7 +74,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       PORT: String(port),
       POSTERN_DATA_DIR: dataDir,
       POSTERN_SECRET: SECRET,
-      POSTERN_PUBLIC_URL: 'http://localhost:4000',
+      POSTERN_PUBLIC_URL: issuer,
+      POSTERN_RATE_LIMITS: JSON.stringify(rateLimits),
       POSTERN_LOG_LEVEL: 'info',
       POSTERN_TRUSTED_PROXIES: '1',
       POSTERN_EMAIL_VERIFICATION: emailVerification,
@@ -72,6 +88,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   return {
     port,
     pid: child.pid ?? 0,
+    issuer,
     startedIn: performance.now() - begun,
     async errorsLogged() {
       const lines = (await readFile(logFile, 'utf8')).split('\n');

@@ -7,10 +7,13 @@ import { type Measure, openBench } from './bench.ts';
 import { measureCurrentUser } from './measures/current-user.ts';
 import { measureFlood } from './measures/flood.ts';
 import { measureFootprint } from './measures/footprint.ts';
+import { measureGrowth } from './measures/growth.ts';
+import { measureLive } from './measures/live.ts';
 import { measureLogins } from './measures/logins.ts';
 import { measureMails } from './measures/mails.ts';
 import { measureSecondFactors } from './measures/second-factors.ts';
 import { measureStatements } from './measures/statements.ts';
+import { measureTabs } from './measures/tabs.ts';
 import { measureRefreshes, measureSignUps } from './measures/tokens.ts';
 import { RESULTS, type Row, toText, writeReadme, writeResults } from './report.ts';
 
@@ -19,6 +22,7 @@ import { RESULTS, type Row, toText, writeReadme, writeResults } from './report.t
  *
  *     --write   also put the table into bench/README.md
  *     --quick   a quarter of the time, to see that it works
+ *     --grown   the figures of sessions once more, with a million people and three million sessions
  *     --profile CPU profiles of the gateway into bench/results, for a browser's developer tools
  */
 const say = (text: string) => process.stdout.write(`${text}\n`);
@@ -52,10 +56,13 @@ try {
     await take(measureMails);
     await take(measureSecondFactors);
     await take(measureCurrentUser);
+    await take(measureTabs);
+    await take(measureLive);
     await take(measureStatements);
     const { loginsPerSecond: logins, verificationsPerSecond: verifications } = figures;
     await take(measureFlood({ logins: logins ?? 0, verifications: verifications ?? 0 }));
     await take(measureFootprint);
+    if (asked.has('--grown')) await take(measureGrowth(figures));
     const errors = await bench.gateway.errorsLogged();
     const row = { what: 'errors in the log of the gateway', figure: String(errors), aim: '0', holds: errors === 0 };
     rows.push(row);
