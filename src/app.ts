@@ -23,6 +23,7 @@ import { createOutbox, type Outbox } from './infra/outbox.ts';
 import { createPasswords, type Passwords } from './infra/passwords.ts';
 import { createProviders, type Providers } from './infra/providers.ts';
 import { createSessionCache, type SessionCache } from './infra/session-cache.ts';
+import { atMostEvery } from './lib/at-most-every.ts';
 import { type Cipher, createCipher, deriveKeys } from './lib/cipher.ts';
 import type { Stages } from './login/stage.ts';
 import { stages } from './login/stages/index.ts';
@@ -40,6 +41,7 @@ const MAX_REMEMBERED_SESSIONS = 20_000;
 const KEY_ROTATION_CHECK_MS = 60_000;
 /** How late a connection may notice that its time is over. */
 const TICK_MS = 200;
+const LIVE_FAULT_EVERY_MS = 5_000;
 /** How late an event may be told whose hint was lost, and the end of a session that nobody ended. */
 const CATCH_UP_MS = 3_000;
 /** The same while no hints come at all. */
@@ -68,6 +70,8 @@ export interface App {
   readonly feeds: EventFeeds<sessionEvents.SessionEventRecord>;
   /** Tells every instance, this one first, that there are new events of these people. */
   announceEvents(userIds: readonly string[]): void;
+  /** Logs what went wrong in looking after what is open, now and then. */
+  noteLiveFault(error: unknown): void;
   /** Ends those sessions of these people that are over by themselves: see {@link endOverdueSessions}. */
   endOverdueSessions(userIds: readonly string[]): Promise<void>;
   readonly keys: KeyRing;
@@ -159,16 +163,17 @@ async function buildOn(
       .then((changed) => changed && accessTokens.forget())
       .catch((error: unknown) => log.error({ err: error }, 'cannot read the signing keys'));
   };
-  const onLiveError = (error: unknown) => {
+  // While the database is away, each of thousands that are open would say so.
+  const noteLiveFault = atMostEvery(LIVE_FAULT_EVERY_MS, (error: unknown) => {
     if (!closing.now) log.warn({ err: error }, 'what is open cannot be looked after');
-  };
-  const connections = createConnections(onLiveError);
+  });
+  const connections = createConnections(noteLiveFault);
   const feeds = createEventFeeds({
     listAfter: (userId, after, limit) => sessionEvents.listAfter(database, userId, after, limit),
     lastIds: (userIds) => events.lastIds(database, userIds),
-    onError: onLiveError,
+    onError: noteLiveFault,
   });
-  const inPostgres = createPostgresFanOut(database.relaxed, onLiveError);
+  const inPostgres = createPostgresFanOut(database.relaxed, noteLiveFault);
   const fanOut: FanOut = config.redisUrl
     ? await openRedisFanOut({
         url: config.redisUrl,
@@ -214,7 +219,7 @@ async function buildOn(
     if (performance.now() - caughtUpAt < (bus.isLive() ? CATCH_UP_MS : CATCH_UP_UNHEARD_MS)) return;
     caughtUpAt = performance.now();
     feeds.wakeAll();
-    if (feeds.userIds.length > 0) endOverdue(feeds.userIds).catch(onLiveError);
+    if (feeds.userIds.length > 0) endOverdue(feeds.userIds).catch(noteLiveFault);
     if (!bus.isLive()) connections.wakeAll();
   }, TICK_MS).unref();
   const keyTimer = setInterval(() => {
@@ -251,6 +256,7 @@ async function buildOn(
     connections,
     feeds,
     announceEvents,
+    noteLiveFault,
     endOverdueSessions: endOverdue,
     keys,
     accessTokens,

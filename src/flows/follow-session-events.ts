@@ -66,8 +66,8 @@ async function* follow(
   const stopWaiting = () => waiting.abort();
   signal.addEventListener('abort', stopWaiting);
   connection.ended.addEventListener('abort', stopWaiting);
-  const patiently = <R>(work: () => Promise<R>) =>
-    retry(work, signal, (error) => app.log.warn({ err: error }, 'events wait for the database'));
+  if (signal.aborted || connection.ended.aborted) stopWaiting();
+  const patiently = <R>(work: () => Promise<R>) => retry(work, signal, app.noteLiveFault);
   try {
     let due: SessionEventRecord[] = [];
     for (;;) {
@@ -76,7 +76,7 @@ async function* follow(
       // Before each event, not once for all of them: the session may end in between.
       await patiently(() => connection.check());
       if (signal.aborted) return;
-      if (connection.over) return yield* lastOnes(connection, follower, due);
+      if (connection.over) return yield* lastOnes(connection, due, () => patiently(follower.rest));
       const event = due.shift();
       const told = event && tell(event, connection);
       if (told) yield told;
@@ -92,15 +92,12 @@ async function* follow(
 /** What was committed before the session ended, and its end. Nothing, if it goes on without this connection. */
 async function* lastOnes(
   connection: Connection,
-  follower: Follower,
   due: readonly SessionEventRecord[],
+  rest: () => Promise<readonly SessionEventRecord[] | undefined>,
 ): Stream<SessionEvent> {
   const events = [...due];
   const end = () => events.findIndex((event) => isOwnEnd(event, connection));
-  for (let more = await follower.rest(); more.length > 0; more = await follower.rest()) {
-    events.push(...more);
-    if (end() >= 0) break;
-  }
+  for (let more = await rest(); more && more.length > 0 && end() < 0; more = await rest()) events.push(...more);
   for (const event of events.slice(0, end() + 1)) {
     const told = tell(event, connection);
     if (told) yield told;

@@ -11,7 +11,7 @@ import type { App } from '../app.ts';
 import { abortable, type Stream } from '../lib/abortable.ts';
 import type { Context, Payload } from './context.ts';
 import { createDocumentReader } from './documents.ts';
-import { presentError } from './errors.ts';
+import { presentError, presentFault } from './errors.ts';
 import { schema } from './schema.ts';
 
 /** What a request asks for (GraphQL over HTTP, "Request Parameters"). */
@@ -120,11 +120,16 @@ async function* tell(
   context: Context,
   source: AsyncIterable<Payload<unknown>>,
 ): Stream<Told> {
-  for await (const payload of source) {
-    const viewer = context.connection?.viewer ?? context.caller.viewer;
-    const args = executionArgs(operation, { ...context, caller: { ...context.caller, viewer } });
-    const { body } = presentResult(app, await execute({ ...args, rootValue: payload }), context.requestId);
-    yield { body, eventId: payload.eventId };
+  try {
+    for await (const payload of source) {
+      const viewer = context.connection?.viewer ?? context.caller.viewer;
+      const args = executionArgs(operation, { ...context, caller: { ...context.caller, viewer } });
+      const { body } = presentResult(app, await execute({ ...args, rootValue: payload }), context.requestId);
+      yield { body, eventId: payload.eventId };
+    }
+  } catch (fault) {
+    // No transport knows what of it may be shown.
+    yield { body: { errors: [presentFault(app.log, fault, context.requestId).toJSON()] }, eventId: null };
   }
 }
 

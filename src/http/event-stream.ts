@@ -42,15 +42,15 @@ export function createEventStreams(app: App, graphql: GraphQLServer, caps: Caps)
     const onOver = () => setTimeout(() => response.destroy(), LAST_WORDS_MS).unref();
     const leaveAddress = caps.enter('connectionsPerAddress', addressKey(client.ipAddress));
     if (!leaveAddress) return refuse();
-    response.once('close', leaveAddress);
+    whenClosed(response, leaveAddress);
     const opened = await openConnection(app, credential, client, onOver);
     const connection = 'kind' in opened ? null : opened;
     const viewer = 'kind' in opened ? ({ kind: 'anonymous', reason: opened.reason } as const) : opened.viewer;
-    response.once('close', () => connection?.close());
     if (connection) {
+      whenClosed(response, connection.close);
       const leaveAccount = caps.enter('connectionsPerAccount', connection.viewer.user.id);
       if (!leaveAccount) return refuse();
-      response.once('close', leaveAccount);
+      whenClosed(response, leaveAccount);
     }
     const stream = await graphql.subscribe(operation, {
       app,
@@ -65,7 +65,7 @@ export function createEventStreams(app: App, graphql: GraphQLServer, caps: Caps)
     if ('status' in stream) return sendJson(response, stream.status, head, stream.body);
     liftDeadline();
     open.add(response);
-    response.once('close', () => open.delete(response));
+    whenClosed(response, () => open.delete(response));
     await send(response, head, stream);
   }
 
@@ -101,7 +101,7 @@ async function send(response: ServerResponse, head: Head, stream: Stream<Told>):
   // So that it is open before anything happens.
   response.write(':\n\n');
   const heartbeat = setInterval(() => write(response, ':\n\n'), HEARTBEAT_MS);
-  response.once('close', () => {
+  whenClosed(response, () => {
     clearInterval(heartbeat);
     stream.return();
   });
@@ -110,6 +110,12 @@ async function send(response: ServerResponse, head: Head, stream: Stream<Told>):
     await write(response, `${id}event: next\ndata: ${JSON.stringify(body)}\n\n`);
   }
   if (!response.closed) response.end(COMPLETE);
+}
+
+/** Does it once the client is gone, which it may be already. */
+function whenClosed(response: ServerResponse, work: () => void): void {
+  if (response.closed) work();
+  else response.once('close', work);
 }
 
 /** Writes, and waits until there is room for more: what is not taken is not made. */
