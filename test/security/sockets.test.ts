@@ -422,6 +422,53 @@ describe('X05 and X06: who is told what', () => {
   });
 });
 
+describe('while the bus is cut', () => {
+  const cut = () =>
+    gateway.sql(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
+       AND query IN ('LISTEN postern', 'SELECT 1') AND pid <> pg_backend_pid()`,
+    );
+
+  // Defence: connections.wakeAll and feeds.wakeAll of src/app.ts, when the bus is lost, gone, and back.
+  test('sockets of sessions that are ended by another hand close, and the others are told all', async () => {
+    const person = newPerson();
+    const keeper = await signUp(gateway.client(), person, 'SESSION_TOKEN');
+    const live = connectLive(gateway.url, { token: keeper.token });
+    const events = live.follow(SESSION_EVENTS, { after: await lastEventId(keeper) });
+    const others = [];
+    for (let n = 0; n < 5; n += 1) {
+      const held = await logIn(gateway.client(), person, 'SESSION_TOKEN');
+      const client = connectLive(gateway.url, { token: held.token });
+      await client.send('{ __typename }');
+      others.push({ held, client });
+    }
+    let over = false;
+    const cutting = (async () => {
+      while (!over) {
+        await cut();
+        await sleep(50);
+      }
+    })();
+    for (const { held } of others)
+      await gateway.sql(
+        `WITH ended AS (
+           UPDATE sessions SET ended_at = now(), end_reason = 'REVOKED' WHERE id = $1 RETURNING id, user_id
+         )
+         INSERT INTO events (at, kind, user_id, session_id, data)
+         SELECT now(), 'SessionEnded', user_id, id, '{"reason": "REVOKED"}' FROM ended`,
+        [held.sessionId],
+      );
+    for (const { client } of others) expect(await client.closed).toMatchObject({ code: 4403, reason: 'REVOKED' });
+    over = true;
+    await cutting;
+    const told: unknown[] = [];
+    while (told.length < 10) told.push((await events.next()).__typename);
+    expect(told).toEqual([...Array(5).fill('SessionStarted'), ...Array(5).fill('SessionEnded')]);
+    expect((await keeper.client.send(CURRENT_USER)).result.id).toBe(keeper.userId);
+    live.dispose();
+  }, 40_000);
+});
+
 describe('X09 to X12: what a socket costs', () => {
   // Defence: MAX_UNREAD_BYTES of src/http/websocket.ts.
   test('who asks and asks and reads nothing is dropped', async () => {
@@ -479,6 +526,17 @@ describe('X09 to X12: what a socket costs', () => {
     await expect.poll(() => [roomy.app.connections.size, roomy.app.feeds.userIds]).toEqual([0, []]);
     await roomy.stop();
   });
+
+  // Defence: the pings of src/http/websocket.ts.
+  test('X10: a peer that answers no ping is dropped, and one that does is not', async () => {
+    const held = await ada();
+    const silent = await openRaw(gateway.url, { autoPong: false });
+    silent.say(init(held.token));
+    const answering = await acknowledged(held);
+    await silent.closed;
+    expect(answering.socket.readyState).toBe(WebSocket.OPEN);
+    answering.socket.terminate();
+  }, 40_000);
 
   // Defence: `counts` of authenticate.
   test('X11: neither an open socket nor what goes through it keeps a session alive', async () => {

@@ -122,9 +122,14 @@ export interface RawSocket {
 /** Opens a socket and says nothing yet. Fails with the status if the upgrade is refused. */
 export async function openRaw(
   url: string,
-  { headers = {}, protocol = 'graphql-transport-ws' }: { headers?: Record<string, string>; protocol?: string } = {},
+  {
+    headers = {},
+    protocol = 'graphql-transport-ws',
+    autoPong = true,
+  }: { headers?: Record<string, string>; protocol?: string; autoPong?: boolean } = {},
 ): Promise<RawSocket> {
   const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/graphql`, protocol, {
+    autoPong,
     headers: { 'x-forwarded-for': newAddress(), ...headers },
   });
   const messages: Record<string, unknown>[] = [];
