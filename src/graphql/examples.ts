@@ -59,7 +59,19 @@ mutation IssueAccessToken {
   }
 }
 
-# 6. And out.
+# 6. What happens to her sessions and account, as it happens: log in with another browser, or go on below.
+subscription SessionEvents {
+  sessionEvents {
+    __typename
+    id
+    at
+    ... on SessionStarted { session { id userAgent ipAddress } }
+    ... on SessionEnded { sessionId reason }
+    ... on AccountChanged { change }
+  }
+}
+
+# 7. And out.
 mutation LogOut {
   logOut {
     __typename
@@ -67,7 +79,7 @@ mutation LogOut {
   }
 }
 
-# 7. In again without the password: a code and a link go to the outbox.
+# 8. In again without the password: a code and a link go to the outbox.
 mutation RequestLoginCode {
   requestLoginCode(input: { email: "ada@example.com", credential: COOKIE }) {
     __typename
@@ -76,7 +88,7 @@ mutation RequestLoginCode {
   }
 }
 
-# 8. Forgotten? The mail leads to a page for a new password.
+# 9. Forgotten? The mail leads to a page for a new password.
 mutation RequestPasswordReset {
   requestPasswordReset(input: { email: "ada@example.com" }) {
     __typename

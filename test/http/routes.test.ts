@@ -170,6 +170,7 @@ describe('GraphiQL', () => {
     ['CurrentUser', 'User', { email: 'ada@example.com', hasPassword: true, hasMfa: false }],
     ['CurrentSession', undefined, { credential: 'COOKIE', methods: [{ method: 'PASSWORD' }] }],
     ['IssueAccessToken', undefined, { accessToken: expect.stringMatching(/^ey/) }],
+    ['SessionEvents', undefined, {}],
     ['LogOut', 'LoggedOut', {}],
     ['RequestLoginCode', 'LoginCodeRequired', {}],
     ['RequestPasswordReset', 'CodeSent', {}],
@@ -184,11 +185,15 @@ describe('GraphiQL', () => {
     const fresh = await startGateway({ env: { POSTERN_EMAIL_VERIFICATION: 'mandatory' } });
     const { origin } = new URL(fresh.app.config.publicUrl);
     let [cookie, held] = ['', false];
+    let events: Response | null = null;
     for (const [operationName, typename, part] of EXPECTED) {
       const headers = { origin, 'sec-fetch-site': 'same-origin', ...(cookie ? { cookie } : {}) };
-      const answer = await readAnswer(
-        await fresh.client(headers).post(JSON.stringify({ query: EXAMPLES, operationName })),
-      );
+      const body = JSON.stringify({ query: EXAMPLES, operationName });
+      if (operationName === 'SessionEvents') {
+        events = await fresh.client({ ...headers, accept: 'text/event-stream' }).post(body);
+        continue;
+      }
+      const answer = await readAnswer(await fresh.client(headers).post(body));
       expect(answer, `${operationName}: ${answer.text}`).toMatchObject({ status: 200, errors: [] });
       expect(answer.result).toMatchObject(part);
       if (typename) expect(answer.result.__typename).toBe(typename);
@@ -201,6 +206,7 @@ describe('GraphiQL', () => {
       await fresh.client().send(VERIFY_EMAIL, { input: { proof: { token } } });
     }
     expect(held).toBe(true);
+    expect(await events?.text()).toContain('"reason":"LOGGED_OUT"');
     await fresh.stop();
   });
 });
