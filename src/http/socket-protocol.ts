@@ -37,7 +37,7 @@ const LAST_WORDS_MS = 500;
 const TOO_MANY = CloseCode.TooManyInitialisationRequests;
 
 type Ctx = SocketContext<Record<string, unknown> | undefined, Socket>;
-type Args = ExecutionArgs & { readonly operation: Operation; readonly context: Context };
+type Args = ExecutionArgs & { readonly socket: Socket; readonly operation: Operation; readonly context: Context };
 
 /**
  * The graphql-transport-ws protocol. Behind it stands the same server as behind HTTP: the same viewer, rules and limits.
@@ -82,23 +82,11 @@ export function createSocketProtocol(app: App, graphql: GraphQLServer, caps: Cap
       return args instanceof GraphQLError ? [args] : args;
     },
 
-    execute: async (args) => {
-      const { operation, context } = args as Args;
-      return (await graphql.answer(operation, context)) as object;
-    },
-    subscribe: async (args) => {
-      const { operation, context } = args as Args;
-      return (await graphql.subscribe(operation, context)) as object;
-    },
-    onOperation({ extra: socket }) {
-      socket.running += 1;
-    },
+    execute: (args) => begin(args as Args, graphql.answer),
+    subscribe: (args) => begin(args as Args, graphql.subscribe),
     // Both an answer and a value of a subscription have a body, which is ready to be written.
     onNext: (_ctx, _id, _payload, _args, result) => (result as { readonly body: object }).body,
-    onComplete({ extra: socket }) {
-      socket.running -= 1;
-      if (socket.running === 0 && socket.connection?.over) closeAfterLastWords(socket);
-    },
+    onComplete: ({ extra: socket }) => finish(socket),
     onClose({ extra: socket }) {
       socket.leave?.();
     },
@@ -142,7 +130,27 @@ async function prepare(app: App, socket: Socket, operation: Operation): Promise<
   const caller = { viewer: connection.viewer, client, trustedDeviceToken: null };
   const context = { app, requestId, caller, answer: NO_COOKIES, connection, lastEventId: null, signal: null };
   const { document, operationName, variables } = operation;
-  return { schema, document, operationName, variableValues: variables, contextValue: context, operation, context };
+  const args = { schema, document, operationName, variableValues: variables, contextValue: context };
+  return { ...args, socket, operation, context };
+}
+
+/** An operation runs from here until its last message. */
+async function begin(
+  { socket, operation, context }: Args,
+  run: (operation: Operation, context: Context) => Promise<object>,
+): Promise<object> {
+  socket.running += 1;
+  try {
+    return await run(operation, context);
+  } catch (fault) {
+    finish(socket);
+    throw fault;
+  }
+}
+
+function finish(socket: Socket): void {
+  socket.running -= 1;
+  if (socket.running === 0 && socket.connection?.over) closeAfterLastWords(socket);
 }
 
 /** What runs may still tell of the end, and then nothing is told any more. */
