@@ -153,6 +153,9 @@ describe('settings', () => {
     ['POSTERN_RATE_LIMITS', '{"noSuchLimit":"1/1m"}'],
     ['POSTERN_RATE_LIMITS', '{"passwordPerAccount":"many"}'],
     ['POSTERN_RATE_LIMITS', '[]'],
+    ['POSTERN_RATE_LIMITS', '{"passwordPerAccount":"10 at once"}'],
+    ['POSTERN_RATE_LIMITS', '{"connectionsPerAccount":"10/1m"}'],
+    ['POSTERN_RATE_LIMITS', '{"connectionsPerAccount":"0 at once"}'],
     ['POSTERN_RATE_LIMITS', '{"mailPerRecipient":null}'],
     ['POSTERN_RATE_LIMITS', '{"toString":"1/1m"}'],
     ['DATABASE_URL', 'mysql://x'],
@@ -351,6 +354,9 @@ describe('rate limits', () => {
   });
 
   test('may all be off outside production', () => {
+    expect(loadConfig({ POSTERN_RATE_LIMITS: '{"connectionsPerAccount":"7 at once"}' }).rateLimits).toMatchObject({
+      connectionsPerAccount: { points: 7, windowMs: Number.POSITIVE_INFINITY },
+    });
     expect(new Set(Object.values(loadConfig({ POSTERN_RATE_LIMITS: 'off' }).rateLimits))).toEqual(new Set([null]));
   });
 });

@@ -40,6 +40,29 @@ describe('a session cache', () => {
     expect(await get('key', entry('s'))).not.toBeNull();
   });
 
+  // Defence: `shared` of src/infra/session-cache.ts, and that it is for those alone who ask before anything changed.
+  test('reads once for many who ask at once, and anew for who asks after a change or without trust', async () => {
+    let trusted = true;
+    const { cache } = newCache(() => trusted);
+    const answers: ((loaded: Entry) => void)[] = [];
+    const ask = () => cache.get('key', () => new Promise<Entry>((resolve) => answers.push(resolve)));
+    const together = [ask(), ask(), ask()];
+    expect(answers).toHaveLength(1);
+    cache.dropSession('one');
+    const later = ask();
+    expect(answers).toHaveLength(2);
+    answers[1]?.(entry('one', 'ada', 2));
+    answers[0]?.(entry('one', 'ada', 1));
+    expect((await later)?.version).toBe(2);
+    expect((await Promise.all(together)).map((each) => each?.version)).toEqual([1, 1, 1]);
+    expect((await ask())?.version).toBe(2);
+    trusted = false;
+    const alone = [ask(), ask()];
+    expect(answers).toHaveLength(4);
+    for (const answer of answers) answer(entry('one'));
+    await Promise.all(alone);
+  });
+
   test('forgets a session by all of its keys, and no other session', async () => {
     const { cache, get, loads } = newCache();
     await get('token', entry('one'));
