@@ -356,6 +356,7 @@ const FOR_THE_SIGNED_IN: ReadonlySet<string> = new Set([
   'logOut',
   'connectProvider',
   'disconnectProvider',
+  'disconnectAtLogin',
 ]);
 /** Some moves are made more often, or few runs would come far. */
 const OFTEN = [
@@ -373,7 +374,8 @@ const OFTEN = [
   'logInByPasskey',
   'reauthenticateByFactor',
   'logInWithProvider',
-  'logInWithProvider',
+  'comeLinked',
+  'comeBackWrongly',
 ];
 const choices = fc.record({
   what: fc.constantFrom(...Object.keys(MOVES), ...OFTEN),

@@ -1,6 +1,7 @@
 import type { Answer } from './client.ts';
 import type { ReadMail } from './mails.ts';
 import { type Assertion, type FactorKind, HeldFactors, type ModelAnswer } from './pipeline-factors.ts';
+import { type FlowPurpose, type Identity, type ProviderFlow, ProviderFlows } from './pipeline-social.ts';
 
 /** What the pipeline is configured to ask. */
 export interface PipelineSettings {
@@ -45,15 +46,6 @@ interface Account {
   entered: boolean;
 }
 
-/** An account at the provider, of one of the two. */
-export interface Identity {
-  readonly subject: string;
-  readonly person: string;
-  readonly email: string | null;
-  /** Whether the provider has seen the mailbox. */
-  readonly verified: boolean;
-}
-
 interface Login {
   token: string;
   readonly person: string;
@@ -70,6 +62,8 @@ interface Login {
   identity: Identity | null;
   /** What an account is made from, beside or in the place of a password. */
   madeFrom: Identity | null;
+  /** The account at the provider that its person was known by. */
+  readonly knownBy: Identity | null;
   /** When something was last shown, and when a second factor was. */
   provenAt: number;
   mfaAt: number | null;
@@ -124,7 +118,7 @@ interface Challenge {
   used: boolean;
 }
 
-interface Session {
+export interface Session {
   token: string;
   readonly account: Account;
   readonly ends: number;
@@ -143,6 +137,8 @@ export interface ModelClient {
 }
 
 type Proof = { readonly token: string } | { readonly code: { readonly handle: string; readonly code: string } };
+/** What a client shows that was at the provider. */
+type Returned = { readonly flowToken: string; readonly code: string };
 type Checked = { readonly ok: Challenge; readonly by: 'CODE' | 'LINK' } | { readonly refused: string };
 
 const MINUTE = 60_000;
@@ -208,6 +204,7 @@ export class Pipeline {
   private versions = 0;
   readonly ceremonies: Ceremony[] = [];
   readonly devices: Device[] = [];
+  readonly flows: ProviderFlows<Session>;
   private begun: {
     login?: Login;
     session?: Session;
@@ -215,6 +212,7 @@ export class Pipeline {
     renewed?: Session;
     ceremony?: Ceremony;
     device?: Device;
+    flow?: ProviderFlow<Session>;
     /** Whose recovery codes the answer has. */
     codes?: HeldFactors;
   } = {};
@@ -223,6 +221,7 @@ export class Pipeline {
   constructor(settings: PipelineSettings, run: number, clock: () => number) {
     this.settings = settings;
     this.clock = clock;
+    this.flows = new ProviderFlows(clock);
     this.names = ['a1', 'b1', 'a2', 'b2'].map((name) => `${name}.${run}@example.com`);
     const [a1 = '', b1 = '', a2 = '', b2 = ''] = this.names;
     this.identities = [
@@ -278,12 +277,22 @@ export class Pipeline {
   }
 
   /** Where an open login stands now: at a stage, or at none (null). */
-  standsAt(
-    token: string,
-  ): { readonly stage: Stage | null; readonly account: Account | null; challenge: string } | null {
+  standsAt(token: string): {
+    readonly stage: Stage | null;
+    readonly account: Account | null;
+    /** Which it is about to be linked with. */
+    readonly links: Account | null;
+    readonly challenge: string;
+  } | null {
     const login = this.logins.find((each) => each.token === token);
     if (!login || !this.isOpen(login)) return null;
-    return { stage: this.stageOf(login), account: login.account, challenge: login.passkey.challenge ?? '' };
+    const { account, passkey } = login;
+    return {
+      stage: this.stageOf(login),
+      account,
+      links: this.accountToLink(login),
+      challenge: passkey.challenge ?? '',
+    };
   }
 
   /** A ceremony that can still be ended, the newest of this purpose. */
@@ -323,7 +332,7 @@ export class Pipeline {
   /** Every further factor that is stored, as it is stored. */
   authenticators(): string[] {
     const rows = this.accounts.map(({ gone, emails, factors }) => {
-      const address = emails.find(({ primary }) => primary)?.address;
+      const address = emails.find(({ primary }) => primary)?.address ?? 'nobody';
       return gone ? [] : factors.kinds.map((kind) => `${address} ${kind}`);
     });
     return rows.flat().sort();
@@ -389,6 +398,9 @@ export class Pipeline {
     if ('refused' in checked) return this.is(checked.refused);
     const { ok: challenge, by } = checked;
     challenge.used = true;
+    const { account } = challenge;
+    if (by === 'LINK' && account && account.connections.size > 0)
+      throw new Error(`a link of ${challenge.purpose} verifies an address for whoever came from a provider`);
     if (!challenge.account || this.verify(challenge.account, challenge.to) === null) return this.is('InvalidToken');
     const named = this.logins.find(({ token }) => token === loginToken);
     const carried = by === 'CODE' ? challenge.login : named;
@@ -649,18 +661,36 @@ export class Pipeline {
 
   // ── accounts at a provider ──
 
-  completeProviderLogin(client: ModelClient, identity: Identity): string {
+  /** What beginning comes to. */
+  beginAtProvider(client: ModelClient, purpose: FlowPurpose): string {
+    const session = purpose === 'CONNECT' ? this.fresh(client) : null;
+    if (typeof session === 'string') return this.is(session);
+    this.begun.flow = this.flows.begin(purpose, client.person, session);
+    return this.is('ProviderRedirect');
+  }
+
+  completeProviderLogin(client: ModelClient, shown: Returned): string {
+    const came = this.flows.complete('LOG_IN', shown, null);
+    if (!came) return this.is('LoginExpired');
+    const { identity } = came;
+    if (!identity) return this.is('ProviderFailed');
+    const { email } = identity;
     const account = this.connectedTo(identity);
-    if (account) return this.begin(client, { purpose: 'PROVIDER', account, email: null, methods: ['PROVIDER'] });
-    if (this.addressUse(identity) === 'free') {
-      const made = this.signUpFrom(identity, identity.email ?? '');
-      if (made === 'taken') throw new Error('an address that was free is taken');
-      const { email } = identity;
-      const joins = made?.connections.has(identity.subject) ? null : identity;
-      const login = { purpose: 'SIGN_UP', account: made, email, identity: joins, madeFrom: identity } as const;
-      return this.begin(client, { ...login, methods: ['PROVIDER'] });
-    }
-    return this.begin(client, { purpose: 'PROVIDER', account: null, email: null, methods: ['PROVIDER'], identity });
+    if (account)
+      return this.begin(client, {
+        purpose: 'PROVIDER',
+        account,
+        email: null,
+        methods: ['PROVIDER'],
+        knownBy: identity,
+      });
+    if (this.addressUse(identity) !== 'free')
+      return this.begin(client, { purpose: 'PROVIDER', account: null, email: null, methods: ['PROVIDER'], identity });
+    const made = this.signUpFrom(identity, email ?? '');
+    if (made === 'taken') throw new Error('an address that was free is taken');
+    const joins = made?.connections.has(identity.subject) ? null : identity;
+    const login = { purpose: 'SIGN_UP', account: made, email, identity: joins, madeFrom: identity } as const;
+    return this.begin(client, { ...login, methods: ['PROVIDER'] });
   }
 
   completeProviderSignUp(client: ModelClient, token: string, typed: string | null): string {
@@ -698,16 +728,13 @@ export class Pipeline {
     return this.link(client, login, account, 'CODE');
   }
 
-  /** What beginning comes to. */
-  beginConnection(client: ModelClient): string {
-    const session = this.fresh(client);
-    return this.is(typeof session === 'string' ? session : 'ProviderRedirect');
-  }
-
-  completeConnection(client: ModelClient, identity: Identity): string {
+  completeConnection(client: ModelClient, shown: Returned): string {
     const session = this.alive(client);
     if (!session) return this.is('Unauthenticated');
-    return this.is(this.join(session.account, identity) ? 'ProviderConnected' : 'ConnectionTaken');
+    const came = this.flows.complete('CONNECT', shown, session);
+    if (!came) return this.is('InvalidToken');
+    if (!came.identity) return this.is('ProviderFailed');
+    return this.is(this.join(session.account, came.identity) ? 'ProviderConnected' : 'ConnectionTaken');
   }
 
   disconnectProvider(client: ModelClient, identity: Identity): string {
@@ -724,16 +751,13 @@ export class Pipeline {
     return this.is('ProviderDisconnected');
   }
 
-  /** What has been completed once. */
-  replayed(result: string): string {
-    return this.is(result);
-  }
-
   /** The accounts at the provider, by whose they are. */
   connections(): string[] {
     return this.accounts
       .filter(({ gone, connections }) => !gone && connections.size > 0)
-      .map(({ connections }) => [...connections].sort().join(' '))
+      .map(({ emails, connections }) =>
+        [emails.find(({ primary }) => primary)?.address ?? 'nobody', ...[...connections].sort()].join(' '),
+      )
       .sort();
   }
 
@@ -897,7 +921,7 @@ export class Pipeline {
 
   /** Notes what an answer gave: tokens, handles, and whose session it is. */
   learn(client: ModelClient, { result }: Answer): void {
-    const { login, session, challenge, renewed, ceremony, device, codes } = this.begun;
+    const { login, session, challenge, renewed, ceremony, device, codes, flow } = this.begun;
     this.begun = {};
     const credential = result.credential as { token: string } | undefined;
     if (login) login.token = String(result.loginToken);
@@ -907,6 +931,7 @@ export class Pipeline {
       ceremony.secret = String(result.secret ?? '');
       ceremony.options = (result.options ?? result.passkeyOptions ?? null) as Ceremony['options'];
     }
+    if (flow) Object.assign(flow, { flowToken: String(result.flowToken), url: String(result.url) });
     if (device) device.token = String(result.trustedDeviceToken ?? '');
     for (const code of (codes && (result.recoveryCodes as string[])) ?? []) codes?.codes?.unused.add(code);
     const asked = this.logins.find(({ token }) => token !== '' && token === result.loginToken);
@@ -922,7 +947,7 @@ export class Pipeline {
     }
     if (renewed) {
       const next: Session = { ...renewed, over: false, token: credential?.token ?? '' };
-      for (const each of [...this.challenges, ...this.ceremonies])
+      for (const each of [...this.challenges, ...this.ceremonies, ...this.flows.all])
         if (each.session === renewed) Object.assign(each, { session: next });
       this.sessions.push(next);
       client.session = next;
@@ -989,7 +1014,7 @@ export class Pipeline {
     const login: Login = {
       ...{ purpose: begun.purpose, account: begun.account, email: begun.email, methods: begun.methods, version },
       ...{ token: '', person: client.person, stage: null, over: false, password: begun.password ?? null },
-      ...{ identity: begun.identity ?? null, madeFrom: begun.madeFrom ?? null },
+      ...{ identity: begun.identity ?? null, madeFrom: begun.madeFrom ?? null, knownBy: begun.knownBy ?? null },
       ...{ provenAt: this.clock(), mfaAt: begun.mfaAt ?? null, factorAttempts: 0, trusts: false },
       device: begun.device ?? null,
       passkey: { challenge: null, ends: this.clock() + 5 * MINUTE },
@@ -1040,12 +1065,21 @@ export class Pipeline {
   private open(client: ModelClient, login: Login, otherwise: string): string {
     const { account, version, methods, purpose, email } = login;
     if (!account || account.gone || account.version !== version) return this.is(otherwise);
-    if (login.identity && !this.join(account, login.identity)) return this.is(otherwise);
+    if (login.identity && !this.join(account, login.identity)) {
+      // It has become somebody else's meanwhile: what was proven was right, and the login is over.
+      this.spent += 1;
+      return this.is(otherwise);
+    }
+    if (login.identity) this.is('(joined with a session)');
     // Whatever the stages above say: this is what a session is for.
     const proven = methods.filter((method) => method !== 'PASSWORD');
+    const shown = methods.filter((method) => method !== 'PROVIDER');
+    const cameBy = login.knownBy ?? login.madeFrom;
     const missing =
       (methods.length === 0 && 'a proof') ||
       (purpose === 'PASSWORD' && this.settings.codes && proven.length === 0 && 'the code') ||
+      (login.identity && purpose === 'PROVIDER' && shown.length === 0 && 'a proof of whose it is') ||
+      (cameBy && !account.connections.has(cameBy.subject) && 'the account at the provider that it came by') ||
       (this.settings.mandatory &&
         email &&
         !account.emails.some((own) => own.address === email && own.verified) &&
@@ -1251,6 +1285,7 @@ export class Pipeline {
     this.endAll(account);
     for (const each of [...this.challenges, ...this.ceremonies]) if (each.account === account) each.used = true;
     account.factors = new HeldFactors();
+    if (account.connections.size > 0) this.is('(reclaimed with its connections)');
     account.connections.clear();
     return 'reclaimed';
   }

@@ -4,6 +4,7 @@ import type { Gateway } from './gateway.ts';
 import type { HostileProvider } from './hostile-provider.ts';
 import { CURRENT_USER } from './people.ts';
 import { type ModelClient, Pipeline, type PipelineSettings, type Purpose } from './pipeline.ts';
+import { ConnectionWatch, type StoredConnection } from './pipeline-social.ts';
 
 /** What stands in the way. Whoever gets one of these has changed nothing. */
 const REFUSALS = new Set([
@@ -22,6 +23,7 @@ const REFUSALS = new Set([
   'PasskeyRejected',
   'PasswordRejected',
   'PrimaryEmailKept',
+  'ProviderFailed',
   'RateLimited',
   'ReauthenticationRequired',
   'Unauthenticated',
@@ -35,10 +37,12 @@ const STATE = `SELECT md5(concat_ws('#',
   (SELECT string_agg(concat_ws('|', user_id, hash, changed_at, replace_reason), ',' ORDER BY user_id) FROM passwords),
   (SELECT string_agg(concat_ws('|', id, user_id, token_hash, methods, expires_at, ended_at, end_reason), ',' ORDER BY id)
     FROM sessions),
-  (SELECT string_agg(concat_ws('|', id, user_id, email, stage, methods, password_changed_at, completed_at), ',' ORDER BY id)
+  (SELECT string_agg(concat_ws('|', id, user_id, email, purpose, stage, methods, password_changed_at, completed_at,
+    sealed_sign_up, sealed_identity), ',' ORDER BY id)
     FROM pending_logins),
   (SELECT string_agg(concat_ws('|', id, user_id, kind, name, credential_id, data), ',' ORDER BY id) FROM authenticators),
-  (SELECT string_agg(concat_ws('|', id, user_id, subject), ',' ORDER BY id) FROM social_connections),
+  (SELECT string_agg(concat_ws('|', id, user_id, provider, issuer, subject, display_name, email), ',' ORDER BY id)
+    FROM social_connections),
   (SELECT string_agg(t::text, ',' ORDER BY id) FROM trusted_devices t)
 )) AS digest`;
 
@@ -69,6 +73,7 @@ export class Play {
   private digest: string | null = null;
   private waited = false;
   private readonly clients: readonly GraphQLClient[];
+  private readonly watch = new ConnectionWatch();
 
   /** Where the two have accounts. */
   readonly provider: HostileProvider;
@@ -92,6 +97,7 @@ export class Play {
     const bare = this.clients[client.index] as GraphQLClient;
     const answer = await (client.session ? bare.bearing(client.session.token) : bare).send(query, variables);
     const { result } = answer;
+    this.watch.note(result, client.session?.account.id ?? null);
     const spent = this.model.spent;
     const due = expected();
     const called = `${/(?:mutation|query) (\w+)/.exec(query)?.[1]} by ${client.person}`;
@@ -134,17 +140,24 @@ export class Play {
     const [has, should] = [stored.map(({ row }) => row).sort(), this.model.addresses()];
     if (has.join() !== should.join()) throw new Error(`addresses are ${has.join()}, should be ${should.join()}`);
     const factors = await this.gateway.sql<{ row: string }>(
-      `SELECT address || ' ' || kind AS row FROM authenticators JOIN emails USING (user_id) WHERE is_primary`,
+      `SELECT concat_ws(' ', coalesce(address, 'nobody'), kind) AS row
+       FROM authenticators a LEFT JOIN emails e ON e.user_id = a.user_id AND is_primary`,
     );
     const [holds, shouldHold] = [factors.map(({ row }) => row).sort(), this.model.authenticators()];
     if (holds.join() !== shouldHold.join())
       throw new Error(`factors are ${holds.join()}, should be ${shouldHold.join()}`);
     const connected = await this.gateway.sql<{ row: string }>(
-      `SELECT string_agg(subject, ' ' ORDER BY subject COLLATE "C") AS row FROM social_connections GROUP BY user_id`,
+      `SELECT concat_ws(' ', coalesce(min(address), 'nobody'), string_agg(subject, ' ' ORDER BY subject COLLATE "C")) AS row
+       FROM social_connections c LEFT JOIN emails e ON e.user_id = c.user_id AND is_primary GROUP BY c.user_id`,
     );
     const [joined, shouldJoin] = [connected.map(({ row }) => row).sort(), this.model.connections()];
     if (joined.join() !== shouldJoin.join())
       throw new Error(`connections are ${joined.join()}, should be ${shouldJoin.join()}`);
+    this.watch.look(
+      await this.gateway.sql<StoredConnection>(
+        'SELECT users.id AS user_id, subject FROM users LEFT JOIN social_connections c ON c.user_id = users.id',
+      ),
+    );
     const [bare] = this.clients;
     await Promise.all(
       this.model.sessions.slice(-6).map(async (session) => {
