@@ -40,7 +40,7 @@ import { CRON, createTasks } from './tasks.ts';
 const MAX_REMEMBERED_SESSIONS = 20_000;
 const KEY_ROTATION_CHECK_MS = 60_000;
 /** How late a connection may notice that its time is over. */
-const TICK_MS = 200;
+const TICK_MS = 100;
 const LIVE_FAULT_EVERY_MS = 5_000;
 /** How late an event may be told whose hint was lost, and the end of a session that nobody ended. */
 const CATCH_UP_MS = 3_000;
@@ -214,13 +214,18 @@ async function buildOn(
     },
   });
   let caughtUpAt = performance.now();
+  let wasHeard = true;
   const tickTimer = setInterval(() => {
     connections.tick(clock());
-    if (performance.now() - caughtUpAt < (bus.isLive() ? CATCH_UP_MS : CATCH_UP_UNHEARD_MS)) return;
+    const isHeard = bus.isLive();
+    // At once when nothing is heard any more: something may have been missed already.
+    const isLost = wasHeard && !isHeard;
+    wasHeard = isHeard;
+    if (!isLost && performance.now() - caughtUpAt < (isHeard ? CATCH_UP_MS : CATCH_UP_UNHEARD_MS)) return;
     caughtUpAt = performance.now();
     feeds.wakeAll();
     if (feeds.userIds.length > 0) endOverdue(feeds.userIds).catch(noteLiveFault);
-    if (!bus.isLive()) connections.wakeAll();
+    if (!isHeard) connections.wakeAll();
   }, TICK_MS).unref();
   const keyTimer = setInterval(() => {
     rotateKeys().catch((error: unknown) => log.error({ err: error }, 'cannot rotate the signing keys'));

@@ -42,6 +42,7 @@ test('the program of the README follows somebody, renews its token, and hears of
     let token = process.env.TOKEN;
     const show = (what) => console.log(JSON.stringify(what));
     const refreshed = async () => token;
+    const canRefresh = () => false;
   `;
   const program = `${before}${follow}\nprocess.stdin.once('data', async () => {\n${renew}\n});`.replace(
     'ws://localhost:4000',

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { App } from '../app.ts';
 import type { SessionEndReason } from '../events.ts';
 import type { Stream } from '../lib/abortable.ts';
+import { untilAborted } from '../lib/condition.ts';
 import * as events from '../records/events.ts';
 import { type AccountChange, accountChangeOf, type SessionEventRecord } from '../records/session-events.ts';
 import type { Session } from '../records/sessions.ts';
@@ -76,7 +77,12 @@ async function* follow(
       // Before each event, not once for all of them: the session may end in between.
       await patiently(() => connection.check());
       if (signal.aborted) return;
-      if (connection.over) return yield* lastOnes(connection, due, () => patiently(follower.rest));
+      if (connection.over) {
+        yield* lastOnes(connection, due, () => patiently(follower.rest));
+        // The session is not over, so neither is this: its client comes back for more.
+        if (connection.session !== 'ended') await untilAborted(signal);
+        return;
+      }
       const event = due.shift();
       const told = event && tell(event, connection);
       if (told) yield told;
@@ -89,14 +95,17 @@ async function* follow(
   }
 }
 
-/** What was committed before the session ended, and its end. Nothing, if it goes on without this connection. */
+/**
+ * What was committed before the session ended, and its end; or before its credential was replaced, and that. Nothing if
+ * only a JWT has expired.
+ */
 async function* lastOnes(
   connection: Connection,
   due: readonly SessionEventRecord[],
   rest: () => Promise<readonly SessionEventRecord[] | undefined>,
 ): Stream<SessionEvent> {
   const events = [...due];
-  const end = () => events.findIndex((event) => isOwnEnd(event, connection));
+  const end = () => events.findIndex((event) => isOwnEnd(event, connection) || isReplacement(event, connection));
   for (let more = await rest(); more && more.length > 0 && end() < 0; more = await rest()) events.push(...more);
   for (const event of events.slice(0, end() + 1)) {
     const told = tell(event, connection);
@@ -106,6 +115,11 @@ async function* lastOnes(
 
 function isOwnEnd({ kind, sessionId }: SessionEventRecord, { viewer }: Connection): boolean {
   return kind === 'SessionEnded' && sessionId === viewer.session.id;
+}
+
+/** Nothing but a changed password replaces a credential. By another session it would have ended this one. */
+function isReplacement({ kind }: SessionEventRecord, { session }: Connection): boolean {
+  return kind === 'PasswordChanged' && session === 'renewed';
 }
 
 function tell(event: SessionEventRecord, { viewer }: Connection): SessionEvent | null {

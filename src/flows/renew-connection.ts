@@ -1,6 +1,5 @@
 import type { App } from '../app.ts';
 import { addressKey } from '../lib/client-address.ts';
-import { authenticate } from './shared/authenticate.ts';
 import type { Connection } from './shared/connection.ts';
 import { type RateLimited, rateLimited, type SignedIn, type Unauthenticated } from './shared/outcomes.ts';
 
@@ -27,14 +26,6 @@ export async function renewConnection(
     { limit: 'refreshPerSession', key: viewer.session.id },
   );
   if (wait !== null) return rateLimited(wait);
-  const credential = { from: 'bearer', value: token } as const;
-  const seen = await authenticate(app, credential, { counts: false });
-  if (connection.over) return connection.over;
-  if (seen.kind === 'anonymous') return { kind: 'Unauthenticated', reason: seen.reason };
-  if (seen.user.id !== viewer.user.id) return { kind: 'Unauthenticated', reason: 'INVALID_CREDENTIAL' };
-  connection.renew(credential, seen);
-  // Whatever became of that session meanwhile, nobody told this connection.
-  await connection.check();
-  if (connection.over) return connection.over;
-  return { kind: 'ConnectionRenewed', session: seen.session };
+  const seen = await connection.renew({ from: 'bearer', value: token });
+  return seen.kind === 'Unauthenticated' ? seen : { kind: 'ConnectionRenewed', session: seen.session };
 }

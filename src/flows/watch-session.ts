@@ -1,4 +1,5 @@
 import type { Stream } from '../lib/abortable.ts';
+import { untilAborted } from '../lib/condition.ts';
 import type { Connection } from './shared/connection.ts';
 import type { SignedIn, Unauthenticated } from './shared/outcomes.ts';
 
@@ -12,6 +13,8 @@ export async function* watchSession(
 ): Stream<SignedIn['session'] | Unauthenticated> {
   while (!signal.aborted) {
     const { version, over, viewer } = connection;
+    // The client comes back with the newer credential, and is told then how the session is.
+    if (over && connection.session === 'renewed') return untilAborted(signal);
     yield over ?? viewer.session;
     if (over) return;
     await connection.change(version, signal);

@@ -18,12 +18,13 @@ export function givesOutCredentials({ document, operationName }: Operation): boo
   return operation ? rootFieldsOf(operation, document).some((name) => CREDENTIAL_FIELDS.has(name)) : false;
 }
 
-/** The mutations one of whose results has a field of type Credential, or a token pair. */
+/** The mutations one of whose results has a field that is named after what opens something: by its name, so that a new one is among them. */
 const CREDENTIAL_FIELDS: ReadonlySet<string> = new Set(
   Object.values(schema.getMutationType()?.getFields() ?? {}).flatMap(({ name, type }) => {
     const result = getNamedType(type);
     const members = isUnionType(result) ? result.getTypes() : [];
-    return members.some((member) => 'credential' in member.getFields()) ? [name] : [];
+    const fields = members.flatMap((member) => Object.keys(member.getFields()));
+    return fields.some((field) => /credential|token$/i.test(field)) ? [name] : [];
   }),
 );
 

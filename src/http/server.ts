@@ -58,16 +58,23 @@ export async function listen(host: string, port: number): Promise<HttpServer> {
     upgrade: (_request, connection) => refuse(connection, 503, ''),
     close: () => undefined,
   };
+  const answering = new Map<Duplex, number>();
   const server = createServer(
     // Slow senders hold a socket only so long (Slowloris), and a connection is not kept for ever.
     { headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 5_000 },
-    (request, response) => handler.request(request, response),
+    (request, response) => {
+      noteAnswer(answering, request.socket, response);
+      handler.request(request, response);
+    },
   );
   server.maxConnections = 10_000;
   // Their size is bounded; by default Node would also leave out, without a word, all beyond two thousand.
   server.maxHeadersCount = 0;
   server.on('upgrade', (request, connection, head) => {
-    if (request.headers.upgrade?.toLowerCase() === 'websocket') handler.upgrade(request, connection, head);
+    connection.on('error', () => connection.destroy());
+    // Whoever offers another protocol while an answer is on its way would get that in the middle of it.
+    if (answering.has(connection)) connection.destroy();
+    else if (request.headers.upgrade?.toLowerCase() === 'websocket') handler.upgrade(request, connection, head);
     else ignoreUpgrade(server, request, connection, head);
   });
   // This is no proxy: a tunnel that is asked for is closed.
@@ -174,6 +181,16 @@ function fail(response: ServerResponse, head: readonly string[], id: string, sta
       : ['Something went wrong on our side.', 'UNAVAILABLE'];
   const more = status === 408 ? ['Connection', 'close'] : ['Retry-After', '1'];
   sendJson(response, status, [...head, ...more], { errors: [{ message, extensions: { code, id } }] });
+}
+
+/** Counts the answers that a connection waits for: requests may be sent one after the other without waiting. */
+function noteAnswer(answering: Map<Duplex, number>, connection: Duplex, response: ServerResponse): void {
+  answering.set(connection, (answering.get(connection) ?? 0) + 1);
+  response.once('close', () => {
+    const left = (answering.get(connection) ?? 1) - 1;
+    if (left > 0) answering.set(connection, left);
+    else answering.delete(connection);
+  });
 }
 
 /**

@@ -33,6 +33,8 @@ const MAX_OPERATIONS = 20;
 const INIT_WITHIN_MS = 3_000;
 /** The last things that are told before a socket closes have so long. */
 const LAST_WORDS_MS = 500;
+/** RFC 6455 §7.4.1, as IANA has it: what clients come back after. */
+export const TRY_AGAIN_LATER = 1013;
 /** What a socket is closed with that asks for more than it may have. The protocol has this one code for "too many". */
 const TOO_MANY = CloseCode.TooManyInitialisationRequests;
 
@@ -49,7 +51,10 @@ export function createSocketProtocol(app: App, graphql: GraphQLServer, caps: Cap
 
     async onConnect({ extra: socket, connectionParams }: Ctx) {
       const credential = credentialOf(socket, connectionParams);
-      if (!credential) return false;
+      if (!credential) {
+        socket.close(CloseCode.Forbidden, socket.credential ? 'TOO_MANY_CREDENTIALS' : 'NO_CREDENTIAL');
+        return false;
+      }
       const opened = await openConnection(app, credential, socket.client, () => closeAfterLastWords(socket));
       if ('kind' in opened) {
         socket.close(CloseCode.Forbidden, opened.reason);
@@ -155,7 +160,11 @@ function finish(socket: Socket): void {
 
 /** What runs may still tell of the end, and then nothing is told any more. */
 function closeAfterLastWords(socket: Socket): void {
-  const close = () => socket.close(CloseCode.Forbidden, socket.connection?.over?.reason ?? '');
+  const { over, session } = socket.connection ?? {};
+  const close = () =>
+    session === 'renewed'
+      ? socket.close(TRY_AGAIN_LATER, 'CREDENTIAL_REPLACED')
+      : socket.close(CloseCode.Forbidden, over?.reason ?? '');
   // The last message is on its way only after this turn.
   if (socket.running === 0) setImmediate(close);
   else setTimeout(close, LAST_WORDS_MS).unref();

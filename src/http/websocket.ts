@@ -14,7 +14,7 @@ import { cookieFormat } from './cookie.ts';
 import { presentedCredential, TOO_MANY_CREDENTIALS } from './credentials.ts';
 import { securityHeaders } from './headers.ts';
 import { isAllowedOrigin } from './origin.ts';
-import { createSocketProtocol, isMalformedInit, type Socket } from './socket-protocol.ts';
+import { createSocketProtocol, isMalformedInit, type Socket, TRY_AGAIN_LATER } from './socket-protocol.ts';
 
 /** The WebSockets of the GraphQL endpoint. */
 export interface WebSockets {
@@ -37,8 +37,9 @@ const CLOSE_WITHIN_MS = 2_000;
 /** Sockets that have not said yet who they are. */
 const MAX_UNKNOWN = 2_000;
 
+const MAX_REASON_BYTES = 123;
+
 const SERVICE_RESTART = 1012;
-const TRY_AGAIN_LATER = 1013;
 
 interface Peer extends Socket {
   readonly ws: WebSocket;
@@ -102,7 +103,8 @@ export function createWebSockets(app: App, graphql: GraphQLServer, caps: Caps): 
       running: 0,
       isOpen: () => ws.readyState === ws.OPEN,
       close(code, reason) {
-        ws.close(code, reason);
+        // A reason is what fits into one frame (RFC 6455 §5.5), or none.
+        ws.close(code, Buffer.byteLength(reason) > MAX_REASON_BYTES ? '' : reason);
         setTimeout(() => ws.terminate(), CLOSE_WITHIN_MS).unref();
       },
     };
@@ -133,7 +135,8 @@ export function createWebSockets(app: App, graphql: GraphQLServer, caps: Caps): 
             if (!allows()) return peer.close(CloseCode.TooManyInitialisationRequests, 'Too many messages');
             if (isBinary) return peer.close(CloseCode.BadRequest, 'Invalid message received');
             const text = String(data);
-            if (!isKnown && isMalformedInit(text)) return peer.close(CloseCode.Forbidden, 'Forbidden');
+            if (!isKnown && isMalformedInit(text))
+              return peer.close(CloseCode.Forbidden, 'connection_init takes { "token": string }');
             handle(text)
               .then(() => peer.connection && know())
               .catch(fail);
@@ -153,7 +156,6 @@ export function createWebSockets(app: App, graphql: GraphQLServer, caps: Caps): 
 
   return {
     upgrade(request, connection, head) {
-      connection.on('error', () => connection.destroy());
       const admitted = admit(request);
       if (typeof admitted === 'number') return refuse(connection, admitted, config.publicUrl);
       connection.once('close', admitted.leave);
@@ -175,11 +177,15 @@ function send(ws: WebSocket, text: string): Promise<void> {
   return new Promise((resolve) => ws.send(text, () => resolve()));
 }
 
-/** Answers a request that is not upgraded. */
+/** A refused peer that does not close its side is not waited for longer. */
+const LINGER_MS = 1_000;
+
+/** Answers a request that is not upgraded, and ends its connection, which nobody else looks after any more. */
 export function refuse(connection: Duplex, status: number, publicUrl: string): void {
   const headers = [...securityHeaders(publicUrl)].map(([name, value]) => `${name}: ${value}\r\n`).join('');
   const more = status === 429 || status === 503 ? 'Retry-After: 1\r\n' : '';
   connection.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${headers}${more}Connection: close\r\nContent-Length: 0\r\n\r\n`,
   );
+  setTimeout(() => connection.destroy(), LINGER_MS).unref();
 }

@@ -4,7 +4,7 @@ import pg from 'pg';
 const CHANNEL = 'postern';
 const HEARTBEAT_MS = 300;
 /** Silence for longer than this means that changes may have been missed. */
-const TRUST_MS = 900;
+const TRUST_MS = 750;
 const RECONNECT_MS = 250;
 
 /** What changed in the database, on whatever instance or by whatever hand. */

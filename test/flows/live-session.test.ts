@@ -8,7 +8,7 @@ import {
   SESSION_EVENTS,
   WATCH_SESSION,
 } from '../support/live.ts';
-import { REAUTHENTICATE } from '../support/passwords.ts';
+import { CHANGE_PASSWORD, REAUTHENTICATE } from '../support/passwords.ts';
 import { ISSUE_ACCESS_TOKEN, LOG_OUT, logIn, newPerson, REFRESH, signUp } from '../support/people.ts';
 
 let gateway: Gateway;
@@ -34,6 +34,8 @@ describe('the subscription currentSession', () => {
     expect(await watching.next()).toMatchObject({ freshUntil: null });
     await held.client.send(REAUTHENTICATE, { input: { password: person.password } });
     expect(await watching.next()).toMatchObject({ methods: [{ method: 'PASSWORD' }, { method: 'PASSWORD' }] });
+    gateway.clock.advance(15 * 60_000 + 1);
+    expect(await watching.next()).toMatchObject({ freshUntil: null });
     await held.client.send(LOG_OUT);
     expect(await watching.next()).toEqual({ __typename: 'Unauthenticated', reason: 'REVOKED' });
     await expect(watching.next()).rejects.toThrow('over');
@@ -92,6 +94,38 @@ describe('a socket of a JWT', () => {
   });
 });
 
+describe('a connection whose credential is replaced', () => {
+  // Defence: Connection.session. The session is not over, so no client may take its connection for one that ended.
+  test('is told of the new password, and asked to come back with the new token, where its subscriptions go on', async () => {
+    const person = newPerson();
+    const held = await signUp(gateway.client(), person, 'SESSION_TOKEN');
+    const live = connectLive(gateway.url, { token: held.token });
+    const watching = live.follow(WATCH_SESSION);
+    const following = live.follow(SESSION_EVENTS, { after: await lastEventId(held) });
+    await watching.next();
+    const input = { currentPassword: person.password, newPassword: 'quite another one for the library' };
+    await held.client.send(CHANGE_PASSWORD, { input });
+    expect(await live.closed).toMatchObject({ code: 1013, reason: 'CREDENTIAL_REPLACED' });
+    expect(following.values).toEqual([expect.objectContaining({ change: 'PASSWORD_CHANGED' })]);
+    expect(watching.values.map(({ __typename }) => __typename)).toEqual(['Session']);
+    const again = connectLive(gateway.url, { token: held.token });
+    again.follow(WATCH_SESSION);
+    expect(await again.closed).toMatchObject({ code: 4403 });
+  });
+
+  test('by another session is over with its own, and says so', async () => {
+    const person = newPerson();
+    const held = await signUp(gateway.client(), person, 'SESSION_TOKEN');
+    const other = await logIn(gateway.client(), person, 'SESSION_TOKEN');
+    const live = connectLive(gateway.url, { token: held.token });
+    const watching = live.follow(WATCH_SESSION);
+    await watching.next();
+    const input = { currentPassword: person.password, newPassword: 'quite another one for the library' };
+    await other.client.send(CHANGE_PASSWORD, { input });
+    expect(await live.closed).toMatchObject({ code: 4403, reason: 'REVOKED' });
+  });
+});
+
 describe('renewConnection', () => {
   test('takes another session of the same person, and follows that from then on', async () => {
     const person = newPerson();
@@ -129,6 +163,23 @@ describe('renewConnection', () => {
       'INVALID_CREDENTIAL',
     ]);
     expect(await live.send('{ currentUser { ... on User { id } } }')).toEqual({ id: held.userId });
+    live.dispose();
+  });
+
+  // Defence: recognise of src/flows/shared/connection.ts, before anything is replaced: requests have a leeway that what
+  // stays open has not.
+  test('with a JWT that has just expired changes nothing', async () => {
+    const person = newPerson();
+    const held = await signUp(gateway.client(), person, 'SESSION_TOKEN');
+    const { result } = await held.client.send(ISSUE_ACCESS_TOKEN);
+    const live = connectLive(gateway.url, { token: held.token });
+    await live.send('{ __typename }');
+    gateway.clock.advance(5 * 60_000 + 2_000);
+    expect(await live.send(RENEW_CONNECTION, { input: { token: result.accessToken } })).toEqual({
+      __typename: 'Unauthenticated',
+      reason: 'EXPIRED',
+    });
+    expect(await live.send('{ currentUser { __typename } }')).toEqual({ __typename: 'User' });
     live.dispose();
   });
 

@@ -113,8 +113,11 @@ describe('a stream that resumes', () => {
     await first.query('BEGIN');
     await insert(first, 'UsernameChanged');
     const later = insert(second, 'PhoneRemoved');
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    const pause = () => new Promise((resolve) => setTimeout(resolve, 300));
+    await pause();
     gateway.app.announceEvents([held.userId]);
+    // Whatever may be seen by now is told by then.
+    await pause();
     await first.query('COMMIT');
     await later;
     gateway.app.announceEvents([held.userId]);
@@ -212,6 +215,19 @@ test('what strangers can bring about sends no hint to anybody', () => {
 });
 
 describe('the factors of a person', () => {
+  // Defence: lookBack of src/flows/shared/connection.ts.
+  test('are told as they are, to a session too that ends by the same change', async () => {
+    const { person, held } = await ada();
+    await verifyPrimary(gateway, held);
+    const other = await logIn(gateway.client(), person, 'SESSION_TOKEN');
+    const { client, following } = await followed(other);
+    await enrollTotp(gateway, held.client);
+    await client.closed;
+    expect(following.values.at(-1)).toMatchObject({ sessionId: other.sessionId, reason: 'REVOKED' });
+    for (const { user } of following.values) if (user) expect(user).toMatchObject({ hasMfa: true });
+    expect(following.values.filter(({ user }) => user)).not.toEqual([]);
+  });
+
   test('are told as they change, and the session that showed one as elevated', async () => {
     const { held } = await ada();
     await verifyPrimary(gateway, held);

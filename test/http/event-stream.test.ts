@@ -1,4 +1,5 @@
 import { createClient } from 'graphql-sse';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Gateway, newAddress, startGateway } from '../support/gateway.ts';
 import { lastEventId, SESSION_EVENTS, WATCH_SESSION } from '../support/live.ts';
@@ -145,6 +146,39 @@ describe('an event stream', () => {
       const stream = await open(SESSION_EVENTS, { variables: { after }, headers: cookieOf(held) });
       stream.close();
       await expect.poll(() => gateway.app.feeds.userIds.includes(held.userId)).toBe(false);
+    }
+  });
+
+  // Defence: whenClosed of src/http/event-stream.ts: a client may be gone before there is anything to close.
+  test('that is given up while it is being opened leaves nothing behind either, and no place taken', async () => {
+    const held = await signUp(gateway.client(), newPerson(), 'COOKIE');
+    const after = await lastEventId(held);
+    const parameters = new URLSearchParams({ query: SESSION_EVENTS, variables: JSON.stringify({ after }) });
+    const giveUp = async (delay: number) => {
+      const abort = new AbortController();
+      const headers = { accept: 'text/event-stream', 'x-forwarded-for': newAddress(), ...cookieOf(held) };
+      const asked = fetch(`${gateway.url}/graphql?${parameters}`, { headers, signal: abort.signal });
+      setTimeout(() => abort.abort(), delay);
+      await asked.catch(() => undefined);
+    };
+    const before = gateway.app.connections.size;
+    for (let n = 0; n < 200; n += 1) await giveUp(n % 8);
+    // While the database takes its time.
+    const client = new pg.Client(gateway.databaseUrl);
+    await client.connect();
+    await client.query('BEGIN; LOCK TABLE sessions, events IN ACCESS EXCLUSIVE MODE');
+    gateway.app.sessions.dropAll();
+    const given = Array.from({ length: 12 }, (_, n) => giveUp(20 + n));
+    await Promise.all(given);
+    await client.query('ROLLBACK');
+    await client.end();
+    await expect.poll(() => [gateway.app.connections.size, gateway.app.feeds.userIds]).toEqual([before, []]);
+    const streams = await Promise.all(
+      Array.from({ length: 10 }, () => open(WATCH_SESSION, { headers: cookieOf(held) })),
+    );
+    for (const { response, close } of streams) {
+      expect(response.status).toBe(200);
+      close();
     }
   });
 

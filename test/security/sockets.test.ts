@@ -109,6 +109,63 @@ describe('X01: the upgrade', () => {
   });
 });
 
+describe('an upgrade that is refused', () => {
+  const UPGRADE = 'Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
+  const dial = (allowHalfOpen = false) => {
+    const { hostname: host, port } = new URL(gateway.url);
+    return connect({ port: Number(port), host, allowHalfOpen });
+  };
+
+  // Defence: the listener for errors beside `upgrade` in src/http/server.ts. Without it the process of the gateway ends.
+  test.each(['/', '/graphql', '/elsewhere'])('is survived when its client breaks off: %s', async (path) => {
+    for (const delay of [0, 1, 5, 20]) {
+      const socket = dial().on('error', () => undefined);
+      socket.write(`GET ${path} HTTP/1.1\r\nOrigin: https://evil.example\r\n${UPGRADE}`);
+      await sleep(delay);
+      socket.resetAndDestroy();
+    }
+    await sleep(50);
+    expect((await fetch(`${gateway.url}/health/live`)).status).toBe(200);
+  });
+
+  // Defence: the timer of `refuse` in src/http/websocket.ts.
+  test('does not hold its connection, although its client does', async () => {
+    const sockets = Array.from({ length: 20 }, () => dial(true).on('error', () => undefined));
+    for (const socket of sockets) socket.write(`GET / HTTP/1.1\r\n${UPGRADE}`);
+    await Promise.all(
+      sockets.map(async (socket) => {
+        socket.resume();
+        await once(socket, 'end');
+        // What is written to a connection that is gone comes back as a reset.
+        const reset = new Promise((resolve) => socket.once('close', resolve));
+        const writing = setInterval(() => socket.write('x'), 100);
+        await reset;
+        clearInterval(writing);
+      }),
+    );
+  });
+
+  // Defence: `answering` of src/http/server.ts. Without it two parsers read one connection, answers are mixed up, and the
+  // process ends in an assertion of Node.
+  test.each(['h2c', 'websocket'])('is no way into an answer that is on its way: %s', async (protocol) => {
+    const body = JSON.stringify({ query: LOG_IN, variables: { input: newPerson() } });
+    const first = `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const second = `GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`;
+    const socket = dial().on('error', () => undefined);
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+    socket.write(first + second);
+    await Promise.race([once(socket, 'close'), sleep(1_000)]);
+    socket.write('GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n');
+    await sleep(200);
+    expect(text).not.toContain('"status":"ready"');
+    socket.destroy();
+    expect((await fetch(`${gateway.url}/health/live`)).status).toBe(200);
+  });
+});
+
 // Defence: graphql-ws, and isMalformedInit of src/http/socket-protocol.ts.
 describe('X02 and X07: what is said before the acknowledgement', () => {
   test('who says nothing for three seconds is closed with 4408, pings or not', async () => {
@@ -220,9 +277,10 @@ describe('X03: what one socket may ask for', () => {
     expect((await endOf(raw, subscribe(WATCH_SESSION, '20'))).code).toBe(4429);
   });
 
-  test('an id that is in use is 4409', async () => {
+  // Defence: MAX_REASON_BYTES of src/http/websocket.ts: a reason that names a long id does not fit into a frame.
+  test.each(['1', 'x'.repeat(200)])('an id that is in use is 4409: %s', async (id) => {
     const raw = await acknowledged(await ada());
-    expect((await endOf(raw, subscribe(WATCH_SESSION), subscribe(WATCH_SESSION))).code).toBe(4409);
+    expect((await endOf(raw, subscribe(WATCH_SESSION, id), subscribe(WATCH_SESSION, id))).code).toBe(4409);
   });
 
   // Defence: connectionsPerAccount.
@@ -311,6 +369,8 @@ describe('X04: operations over a socket', () => {
     const raw = await acknowledged(held);
     raw.say(subscribe(LOG_IN, '1', { input: person }));
     expect(JSON.stringify(await raw.hear('error'))).toContain('HTTP_ONLY');
+    raw.say(subscribe(ISSUE_ACCESS_TOKEN, '3'));
+    await expect.poll(() => raw.messages.filter(({ type }) => type === 'error').length).toBe(2);
     raw.say(
       subscribe(
         'mutation($input: LogInWithPasswordInput!) { ...Hidden } fragment Hidden on Mutation { ... { a: logInWithPassword(input: $input) { __typename } } }',
@@ -318,7 +378,8 @@ describe('X04: operations over a socket', () => {
         { input: person },
       ),
     );
-    await expect.poll(() => raw.messages.filter(({ type }) => type === 'error').length).toBe(2);
+    await expect.poll(() => raw.messages.filter(({ type }) => type === 'error').length).toBe(3);
+    expect(raw.messages.filter(({ type }) => type !== 'error')).toEqual([{ type: 'connection_ack' }]);
     raw.socket.terminate();
     const opened = await gateway.sql(
       'SELECT 1 FROM sessions s JOIN emails e ON e.user_id = s.user_id WHERE e.address = $1',
@@ -331,7 +392,6 @@ describe('X04: operations over a socket', () => {
     const held = await ada();
     const live = connectLive(gateway.url, { token: held.token });
     expect(await live.send(CURRENT_USER)).toMatchObject({ __typename: 'User', id: held.userId });
-    expect(await live.send(ISSUE_ACCESS_TOKEN)).toMatchObject({ __typename: 'AccessTokenIssued' });
     expect(await live.send(LOG_OUT)).toMatchObject({ __typename: 'LoggedOut', sessionId: held.sessionId });
     expect(await live.closed).toMatchObject({ code: 4403, reason: 'REVOKED' });
   });

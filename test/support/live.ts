@@ -182,7 +182,7 @@ export const SESSION_EVENTS = `subscription Events($after: ID) {
     ... on SessionStarted { session { id current credential } }
     ... on SessionEnded { sessionId reason }
     ... on SessionElevated { session { id current } }
-    ... on AccountChanged { change user { id name displayName } }
+    ... on AccountChanged { change user { id name displayName hasMfa } }
   }
 }`;
 export const WATCH_SESSION = `subscription Watch {

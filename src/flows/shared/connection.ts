@@ -1,10 +1,11 @@
 import type { App } from '../../app.ts';
 import { createCondition } from '../../lib/condition.ts';
-import { expiryOf } from '../../records/sessions.ts';
+import type { KnownSession } from '../../records/sessions.ts';
+import * as sessions from '../../records/sessions.ts';
 import type { Client } from '../../unit.ts';
 import { authenticate, type PresentedCredential } from './authenticate.ts';
 import { freshUntil } from './freshness.ts';
-import type { SignedIn, Unauthenticated, Viewer } from './outcomes.ts';
+import type { SignedIn, Unauthenticated, UnauthenticatedReason, Viewer } from './outcomes.ts';
 
 /**
  * Something that stays open and tells its client of changes: a socket or an event stream. There is always somebody
@@ -16,6 +17,11 @@ export interface Connection {
   readonly viewer: SignedIn;
   /** Why there is nobody behind it any more; null as long as there is. */
   readonly over: Unauthenticated | null;
+  /**
+   * What becomes of the session once the connection is over: `goes on` if only a JWT has expired, `renewed` if another
+   * credential has taken the place of the one that it was opened with.
+   */
+  readonly session: 'ended' | 'goes on' | 'renewed';
   /** Aborted once it is over. */
   readonly ended: AbortSignal;
   /** Counts what changed about the session, its end included. */
@@ -24,8 +30,11 @@ export interface Connection {
   change(version: number, signal: AbortSignal): Promise<void>;
   /** Looks again who is behind it. Costs no SQL as long as nothing has changed. */
   check(): Promise<void>;
-  /** Puts another credential behind it, of the same person, who was just recognised by that. */
-  renew(credential: PresentedCredential, viewer: SignedIn): void;
+  /**
+   * Puts another credential of the same person behind it.
+   * @returns why that is none, and then nothing has changed; or who is behind it now
+   */
+  renew(credential: PresentedCredential): Promise<SignedIn | Unauthenticated>;
   /** Nobody listens any more. */
   close(): void;
 }
@@ -51,6 +60,7 @@ export async function openConnection(
   // Reckoned when the viewer is seen: by its time there is nothing left to reckon it from.
   let deadline = deadlineOf(app, viewer);
   let over: Unauthenticated | null = null;
+  let session: Connection['session'] = 'ended';
   const ended = new AbortController();
   let version = 0;
   let opened = false;
@@ -76,8 +86,9 @@ export async function openConnection(
     changed.notify();
   }
 
-  function end(reason: Unauthenticated): void {
-    over = reason;
+  function end(reason: UnauthenticatedReason): void {
+    // What was recognised once is none of ours no more because it was taken away.
+    over = { kind: 'Unauthenticated', reason: reason === 'INVALID_CREDENTIAL' ? 'REVOKED' : reason };
     version += 1;
     unregister();
     changed.notify();
@@ -88,12 +99,25 @@ export async function openConnection(
   async function look(): Promise<void> {
     const shown = held;
     const seen = await recognise(app, shown);
-    // What ends by itself ends now, so that it is told like every other end.
-    if (seen.kind === 'anonymous') await app.endOverdueSessions([viewer.user.id]);
+    const last = seen.kind === 'anonymous' ? await lookBack() : null;
     // Renewed meanwhile: what became of the older credential does not matter any more.
     if (shown !== held) return;
-    if (seen.kind === 'anonymous') end({ kind: 'Unauthenticated', reason: seen.reason });
-    else note(seen);
+    if (seen.kind !== 'anonymous') return note(seen);
+    // The person as the last events tell of them.
+    if (last) viewer = { ...viewer, user: last.user };
+    if (last?.endReason === null) session = seen.reason === 'EXPIRED' ? 'goes on' : 'renewed';
+    end(seen.reason);
+  }
+
+  /** What ends by itself ends now, so that it is told like every other end. Without a database it ends all the same. */
+  async function lookBack(): Promise<KnownSession | null> {
+    try {
+      await app.endOverdueSessions([viewer.user.id]);
+      return await sessions.findById(app.database, viewer.session.id);
+    } catch (error) {
+      app.noteLiveFault(error);
+      return null;
+    }
   }
 
   // Of many that ask at once one looks, and once more for those who asked while it did.
@@ -124,6 +148,9 @@ export async function openConnection(
     get over() {
       return over;
     },
+    get session() {
+      return session;
+    },
     ended: ended.signal,
     get version() {
       return version;
@@ -132,12 +159,19 @@ export async function openConnection(
       while (version === since && !signal.aborted) await changed.wait(signal);
     },
     check,
-    renew(newer, seen) {
+    async renew(newer) {
+      const seen = await recognise(app, newer);
+      if (over) return over;
+      if (seen.kind === 'anonymous') return { kind: 'Unauthenticated', reason: seen.reason };
+      if (seen.user.id !== viewer.user.id) return { kind: 'Unauthenticated', reason: 'INVALID_CREDENTIAL' };
       held = newer;
       unregister();
       viewer = seen;
       unregister = register();
       note(seen);
+      // Whatever became of that session meanwhile, nobody told this connection.
+      await check();
+      return over ?? viewer;
     },
     close() {
       closed = true;
@@ -160,6 +194,10 @@ function stateOf(app: App, { session: { lastSeenAt: _, ...session } }: SignedIn)
 }
 
 function deadlineOf(app: App, { session, credentialExpiresAt }: SignedIn): Date {
-  const deadlines = [expiryOf(session, app.config.session.idle), credentialExpiresAt, freshUntil(app, session)];
+  const deadlines = [
+    sessions.expiryOf(session, app.config.session.idle),
+    credentialExpiresAt,
+    freshUntil(app, session),
+  ];
   return new Date(Math.min(...deadlines.map((deadline) => deadline?.getTime() ?? Number.POSITIVE_INFINITY)));
 }
