@@ -10,9 +10,14 @@ export interface SecurityEvents {
   readonly hasNextPage: boolean;
 }
 
-/** A page that there is not: of no size that may be asked for, or after no event of this person. */
-export interface InvalidPage {
-  readonly kind: 'InvalidPage';
+/** A page of no size that may be asked for. */
+export interface InvalidPageSize {
+  readonly kind: 'InvalidPageSize';
+}
+
+/** A page after what is no event of this person. */
+export interface InvalidCursor {
+  readonly kind: 'InvalidCursor';
 }
 
 /** The longest page. */
@@ -26,11 +31,11 @@ export async function listSecurityEvents(
   app: App,
   { id }: Pick<User, 'id'>,
   { first, after }: { readonly first: number; readonly after: string | null },
-): Promise<SecurityEvents | InvalidPage> {
+): Promise<SecurityEvents | InvalidPageSize | InvalidCursor> {
   const cursor = after === null ? null : events.parseId(after);
-  if (first < 1 || first > MAX_PAGE) return { kind: 'InvalidPage' };
+  if (first < 1 || first > MAX_PAGE) return { kind: 'InvalidPageSize' };
   if (after !== null && (cursor === null || !(await events.isOf(app.database, id, cursor))))
-    return { kind: 'InvalidPage' };
+    return { kind: 'InvalidCursor' };
   const found = await events.listBefore(app.database, id, cursor, first + 1);
   return { kind: 'SecurityEvents', nodes: found.slice(0, first), hasNextPage: found.length > first };
 }

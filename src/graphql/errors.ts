@@ -6,7 +6,7 @@ import { REFUSAL_CODES } from './request-rules.ts';
 export const INTERNAL_ERROR = 'INTERNAL_SERVER_ERROR';
 
 /** Why a request was refused by the one that would have answered it. */
-type RefusalCode = 'UNAUTHENTICATED' | 'INVALID_CURSOR' | 'NO_CONNECTION';
+type RefusalCode = 'UNAUTHENTICATED' | 'INVALID_CURSOR' | 'INVALID_PAGE_SIZE' | 'NO_CONNECTION';
 
 /** What a resolver throws for a request that makes no sense, and whose type has no member for that. */
 export class InvalidRequest extends GraphQLError {

@@ -38,7 +38,8 @@ builder.objectField(UserType, 'securityEvents', (t) =>
     },
     resolve: async (user, { first, after }, { app }) => {
       const page = await listSecurityEvents(app, user, { first: first ?? 20, after: after ?? null });
-      if (page.kind === 'InvalidPage') throw new InvalidRequest('INVALID_CURSOR', 'There is no such page.');
+      if (page.kind === 'InvalidPageSize') throw new InvalidRequest('INVALID_PAGE_SIZE', `first is 1 to ${MAX_PAGE}.`);
+      if (page.kind === 'InvalidCursor') throw new InvalidRequest('INVALID_CURSOR', 'There is no such event of yours.');
       return page;
     },
   }),
