@@ -1,15 +1,22 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { type AccessTokenClaims, CLOCK_LEEWAY_SECONDS, verifyAccessToken } from '../lib/access-token.ts';
+import { atMostEvery } from '../lib/at-most-every.ts';
 import { isToken } from '../lib/secrets.ts';
 import { parseServiceCredential, type ServiceCredential } from '../lib/service-credential.ts';
+import { VerifierUnavailable } from './fetch-json.ts';
 import { type Identified, type Identity, unidentified } from './identity.ts';
 import { createIntrospection } from './introspection.ts';
 import { followKeys } from './keys.ts';
 
 export interface VerifierOptions {
-  /** POSTERN_PUBLIC_URL of the Postern that is trusted, and where it is asked. */
+  /** POSTERN_PUBLIC_URL of the Postern that is trusted, and where it is asked unless there is an `endpoint`. */
   readonly issuer: string;
+  /**
+   * Where Postern is asked, if it has another address on the inside than its issuer, such as `http://postern:4000`. It may
+   * be plain http: the secret of the service and the keys then travel as they are.
+   */
+  readonly endpoint?: string;
   /** POSTERN_ACCESS_TOKEN_AUDIENCE, unless that is the issuer. */
   readonly audience?: string;
   /** An entry of POSTERN_SERVICES. Without one only JWTs recognise anybody. */
@@ -18,6 +25,11 @@ export interface VerifierOptions {
   readonly introspectionCache?: number;
   /** Whether Postern is asked about JWTs too, so that they end with their session. Needs `service`. */
   readonly checkRevocation?: boolean;
+  /**
+   * Told whenever nobody can be recognised because Postern does not answer, or does not take this service's word: adapters
+   * tell their clients no more than 503. By default a warning of the process, at most once a minute.
+   */
+  readonly onUnavailable?: (error: VerifierUnavailable) => void;
   /** The time; for tests. */
   readonly clock?: () => Date;
 }
@@ -31,6 +43,7 @@ export interface Verifier {
   verify(token: string | null | undefined): Promise<Identity>;
 }
 
+const WARN_EVERY_MS = 60_000;
 const MAX_REMEMBERED = 20_000;
 const MAX_REMEMBERED_BYTES = 16 * 2 ** 20;
 const MAX_ENDED = 20_000;
@@ -45,13 +58,14 @@ const JWT = /^(?=.{1,8192}$)[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
  * @throws TypeError for options that do not fit
  */
 export function createVerifier(options: VerifierOptions): Verifier {
-  const { issuer, audience, service, introspectionCache: keep } = checked(options);
+  const { issuer, endpoint, audience, service, introspectionCache: keep } = checked(options);
+  const onUnavailable = options.onUnavailable ?? atMostEvery(WARN_EVERY_MS, warn);
   const now = options.clock ?? (() => new Date());
   const clock = () => now().getTime();
-  const keys = followKeys(`${issuer}/.well-known/jwks.json`, clock);
+  const keys = followKeys(`${endpoint}/.well-known/jwks.json`, clock);
   const expected = { issuer, audience };
   const introspect = service
-    ? createIntrospection({ url: `${issuer}/introspect`, service, expected, keep, clock })
+    ? createIntrospection({ url: `${endpoint}/introspect`, service, expected, keep, clock })
     : null;
   const verified = new LRUCache<string, { claims: AccessTokenClaims; version: number }>({
     max: MAX_REMEMBERED,
@@ -101,35 +115,62 @@ export function createVerifier(options: VerifierOptions): Verifier {
     return isOver(toSeconds(identity.expiresAt), clock()) ? unidentified('EXPIRED') : identity;
   }
 
+  async function verify(token: string): Promise<Identity> {
+    if (isToken('session', token)) return verifySessionToken(token, digestOf(token));
+    if (JWT.test(token)) return verifyJwt(token, digestOf(token));
+    return unidentified('INVALID_CREDENTIAL');
+  }
+
   return {
     async verify(token) {
       if (token === null || token === undefined || token === '') return unidentified('NO_CREDENTIAL');
       if (typeof token !== 'string') return unidentified('INVALID_CREDENTIAL');
-      if (isToken('session', token)) return verifySessionToken(token, digestOf(token));
-      if (JWT.test(token)) return verifyJwt(token, digestOf(token));
-      return unidentified('INVALID_CREDENTIAL');
+      try {
+        return await verify(token);
+      } catch (error) {
+        if (error instanceof VerifierUnavailable) onUnavailable(error);
+        throw error;
+      }
     },
   };
 }
 
+function warn({ message }: VerifierUnavailable): void {
+  process.emitWarning(message, 'PosternUnavailable');
+}
+
 /** Options that fit, complete. */
-function checked({ issuer, audience, service, introspectionCache = 5_000, checkRevocation }: VerifierOptions) {
+function checked(options: VerifierOptions) {
+  const { issuer, endpoint, audience, service, introspectionCache = 5_000, checkRevocation } = options;
   if (!isSafeUrl(issuer)) throw new TypeError('issuer is no https URL, nor one of this machine');
+  if (endpoint !== undefined && !isWebUrl(endpoint)) throw new TypeError('endpoint is no URL');
   if (audience === '') throw new TypeError('audience is empty');
   if (service && !parseServiceCredential(`${service.id}:${service.secret}`))
     throw new TypeError('service is no entry of POSTERN_SERVICES');
   if (checkRevocation && !service) throw new TypeError('checkRevocation needs a service that may ask');
   if (!(introspectionCache >= 0)) throw new TypeError('introspectionCache is no number of milliseconds');
-  const url = issuer.replace(/\/+$/, '');
-  return { issuer: url, audience: audience ?? url, service, introspectionCache };
+  const withoutSlash = (url: string) => url.replace(/\/+$/, '');
+  const url = withoutSlash(issuer);
+  return {
+    issuer: url,
+    endpoint: withoutSlash(endpoint ?? issuer),
+    audience: audience ?? url,
+    service,
+    introspectionCache,
+  };
 }
 
 // Keys and secrets travel there.
 function isSafeUrl(url: string): boolean {
+  if (!isWebUrl(url)) return false;
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'https:' || ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
+}
+
+function isWebUrl(url: string): boolean {
   if (!URL.canParse(url)) return false;
-  const { protocol, hostname, username, search, hash } = new URL(url);
-  const local = ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
-  return (protocol === 'https:' || (protocol === 'http:' && local)) && !username && !search && !hash;
+  const { protocol, username, search, hash } = new URL(url);
+  return ['http:', 'https:'].includes(protocol) && !username && !search && !hash;
 }
 
 function identified({ sub, sid, exp, auth_time, amr, iss, aud, jti, iat, ...claims }: AccessTokenClaims): Identified {

@@ -307,13 +307,13 @@ describe('graphql-ws', () => {
     expect(await staying.me()).toBe(other.userId);
   });
 
-  test('closes it, too, when nobody can say any more that it is good, and opens none (recheck)', async () => {
+  test('asks its client to come back when nobody can say whether it is good, and opens none (VerifierUnavailable)', async () => {
     const { token } = await signUp(gateway.client(), newPerson());
     const there = connect(open, { token });
     await there.me();
     front.answer = (request) => request.socket.destroy();
-    await expect.poll(there.closedWith).toBe(4403);
-    await expect.poll(connect(open, { token }).closedWith).toBe(4403);
+    await expect.poll(there.closedWith).toBe(1013);
+    await expect.poll(connect(open, { token }).closedWith).toBe(1013);
   });
 
   test('asks about no connection that is closed (onClose)', async () => {

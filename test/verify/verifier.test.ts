@@ -252,6 +252,37 @@ const AWAY: readonly (readonly [string, (request: IncomingMessage, response: Ser
   ['never ends', (_request, response) => void Array.from({ length: 20 }, () => response.write('x'.repeat(8_192)))],
 ];
 
+test('Postern may be asked at another address than that of its issuer, which tokens are held to all the same', async () => {
+  const held = await signUp(gateway.client(), newPerson());
+  front.answer = (request) => request.socket.destroy();
+  const inside = newVerifier({ endpoint: `${gateway.url}/` });
+  for (const token of [held.token, await issue(held)]) expect(await kindOf(token, inside)).toBe('Identified');
+  const other = newVerifier({ issuer: 'https://auth.example.com', endpoint: gateway.url });
+  expect(await kindOf(await issue(held), other)).toBe('INVALID_CREDENTIAL');
+  for (const endpoint of ['', 'postern:4000', 'file:///etc/postern', 'http://a:b@postern'])
+    expect(() => newVerifier({ endpoint })).toThrow(TypeError);
+});
+
+test('whoever runs a service is told why nobody is recognised, without its secret (onUnavailable)', async () => {
+  const { token } = await signUp(gateway.client(), newPerson());
+  const told: string[] = [];
+  const secret = 'x'.repeat(40);
+  const wrong = newVerifier({
+    service: { id: ORDERS.id, secret },
+    onUnavailable: ({ message }) => told.push(message),
+  });
+  await expect(wrong.verify(token)).rejects.toThrow(VerifierUnavailable);
+  expect(told).toEqual([expect.stringContaining('does not know this service')]);
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => warnings.push(warning);
+  process.on('warning', onWarning);
+  const silent = newVerifier({ service: { id: ORDERS.id, secret } });
+  for (let n = 0; n < 3; n += 1) await expect(silent.verify(token)).rejects.toThrow(VerifierUnavailable);
+  await expect.poll(() => warnings.map(({ name }) => name)).toEqual(['PosternUnavailable']);
+  process.off('warning', onWarning);
+  expect(JSON.stringify([told, warnings.map(String)])).not.toContain(secret);
+});
+
 describe.each(AWAY)('while Postern %s', (_how, away) => {
   test('nobody is let in, neither by a session token nor by a JWT of which nothing is known: VerifierUnavailable (fetchJson)', async () => {
     const held = await signUp(gateway.client(), newPerson());

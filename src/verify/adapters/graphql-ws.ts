@@ -14,13 +14,15 @@ export interface ConnectionOptions extends AdapterOptions {
 }
 
 const RECHECK_EVERY_MS = 15_000;
-/** graphql-transport-ws: clients come again, with another token. */
+/** graphql-transport-ws: the credential is good no more. */
 const FORBIDDEN = 4403;
+/** IANA's registry of close codes: clients come back after a while, with the same token. */
+const TRY_AGAIN_LATER = 1013;
 
 /**
  * Options of graphql-ws's `useServer`: the credential is the `token` of `connection_init`, and resolvers find who asks
- * as `context.identity`. A connection is closed once its credential is good no more, and so is one of which nobody can
- * say that it is.
+ * as `context.identity`. A connection is closed once its credential is good no more (4403), and so is one of which nobody
+ * can say whether it is (1013): its client comes back, and is asked for its credential then.
  * @param options `require` takes no connection of whoever is not identified
  */
 export function forGraphqlWs(verifier: Verifier, options: ConnectionOptions = {}) {
@@ -28,22 +30,25 @@ export function forGraphqlWs(verifier: Verifier, options: ConnectionOptions = {}
   const timers = new WeakMap<Connection, NodeJS.Timeout>();
   const closed = new WeakSet<Connection>();
 
-  /** Null for whoever gets no connection. */
+  /** Who is behind a connection; if nobody is to be, it is closed, and the answer is null. */
   async function check(connection: Connection): Promise<Identity | null> {
+    const { socket } = connection.extra;
     try {
       const identity = await identify(verifier, connection.connectionParams);
-      return identity?.kind === 'Unidentified' && isRequired ? null : identity;
+      if (identity && (identity.kind === 'Identified' || !isRequired)) return identity;
+      socket.close(FORBIDDEN, 'Forbidden');
     } catch (error) {
-      if (error instanceof VerifierUnavailable) return null;
-      throw error;
+      if (!(error instanceof VerifierUnavailable)) throw error;
+      socket.close(TRY_AGAIN_LATER, 'Try again later');
     }
+    return null;
   }
 
   async function recheck(connection: Connection): Promise<void> {
     const identity = await check(connection).catch(() => null);
     if (closed.has(connection)) return;
-    if (identity?.kind === 'Identified') return noteIdentity(connection, identity);
-    connection.extra.socket.close(FORBIDDEN, 'Forbidden');
+    if (identity?.kind === 'Identified') noteIdentity(connection, identity);
+    else connection.extra.socket.close(FORBIDDEN, 'Forbidden');
   }
 
   return {
