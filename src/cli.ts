@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { secretsOf } from './app.ts';
 import { type Config, describeSettings, loadConfig, readEnvironment } from './config.ts';
@@ -9,7 +11,7 @@ import { DataDirTaken, startEmbeddedDatabase } from './infra/embedded.ts';
 import { migrate } from './infra/migrate.ts';
 import { createCipher } from './lib/cipher.ts';
 import { isUuid } from './lib/uuid.ts';
-import { type OperatorAction, operate } from './operator.ts';
+import { type OperatorAction, type OperatorOutcome, operate } from './operator.ts';
 import * as events from './records/events.ts';
 import * as signingKeys from './records/signing-keys.ts';
 
@@ -74,19 +76,17 @@ const commands: Readonly<Record<string, Command>> = {
     },
   },
   users: {
-    usage: 'postern users disable|enable|revoke-sessions|roles WHO [ROLE …] [--json]',
+    usage: 'postern users disable|enable|revoke-sessions|roles WHO [ROLE …|--none] [--json]',
     summary: 'acts on the account of WHO, an id or an address, and ends what has to end at once on every instance',
-    options: { '--json': 'print what was done as JSON' },
+    options: { '--none': 'roles: take all of them away', '--json': 'print what was done as JSON' },
     words: 50,
     run: ({ words: [action, who, ...roles], flags }) => {
-      const asked = operatorAction(action, roles);
-      if (!asked)
-        throw new UsageError('say what to do: disable, enable, revoke-sessions, or roles with the roles to have');
+      const asked = operatorAction(action, roles, flags.has('--none'));
       if (who === undefined) throw new UsageError('say to whom: an id or an address');
-      return withDatabase(async (_config, database) => {
+      return withExistingDatabase(async (database) => {
         const done = await operate(database, who, asked, new Date());
         if (!done) throw new Error(`There is nobody ${who}.`);
-        print(flags, done, [`${action}: ${done.userId}, ${done.sessionsEnded} sessions ended`]);
+        print(flags, done, [describeOutcome(asked, done)]);
       });
     },
   },
@@ -101,7 +101,7 @@ const commands: Readonly<Record<string, Command>> = {
       const from = after === '0' ? 0n : events.parseId(after);
       if (from === null) throw new UsageError(`${after} is no id of an event`);
       if (user !== null && !isUuid(user)) throw new UsageError(`${user} is no id of a person`);
-      return withDatabase((_config, database) => exportEvents(database, from, user));
+      return withExistingDatabase((database) => exportEvents(database, from, user));
     },
   },
 };
@@ -134,6 +134,7 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
   json: { type: 'boolean' },
   now: { type: 'boolean' },
+  none: { type: 'boolean' },
   after: { type: 'string' },
   user: { type: 'string' },
 } as const;
@@ -173,6 +174,14 @@ async function withDatabaseUrl<R>(config: Config, work: (url: string) => Promise
   }
 }
 
+/** For what is no use on a database that is only made for it. */
+function withExistingDatabase<R>(work: (database: Database) => Promise<R>): Promise<R> {
+  const { databaseUrl, dataDir } = loadConfig(readEnvironment());
+  if (!databaseUrl && !existsSync(join(dataDir, 'postgres', 'PG_VERSION')))
+    throw new Error(`There is no database in ${dataDir}. Set DATABASE_URL, or POSTERN_DATA_DIR.`);
+  return withDatabase((_config, database) => work(database));
+}
+
 function withDatabase<R>(work: (config: Config, database: Database) => Promise<R>): Promise<R> {
   const config = loadConfig(readEnvironment());
   return withDatabaseUrl(config, async (url) => {
@@ -186,10 +195,25 @@ function withDatabase<R>(work: (config: Config, database: Database) => Promise<R
   });
 }
 
-function operatorAction(name: string | undefined, roles: readonly string[]): OperatorAction | null {
-  if (name === 'roles') return { kind: name, roles };
-  if (roles.length > 0) return null;
-  return name === 'disable' || name === 'enable' || name === 'revoke-sessions' ? { kind: name } : null;
+function operatorAction(name: string | undefined, roles: readonly string[], none: boolean): OperatorAction {
+  if (name === 'roles') {
+    const unfit = roles.find((role) => !/^[A-Za-z][A-Za-z0-9_:.-]{0,63}$/.test(role));
+    if (unfit !== undefined) throw new UsageError(`${unfit} is no name of a role`);
+    if (none && roles.length > 0) throw new UsageError('say which roles, or --none');
+    return { kind: name, roles: roles.length > 0 || none ? [...new Set(roles)] : null };
+  }
+  if (none) throw new UsageError('--none is for roles');
+  if (roles.length > 0) throw new UsageError(`${roles.at(-1)} is one word too many`);
+  if (name === 'disable' || name === 'enable' || name === 'revoke-sessions') return { kind: name };
+  throw new UsageError('say what to do: disable, enable, revoke-sessions, or roles');
+}
+
+function describeOutcome({ kind }: OperatorAction, { userId, changed, roles, sessionsEnded }: OperatorOutcome): string {
+  const already = changed ? '' : ' already';
+  if (kind === 'roles') return `${userId} has ${roles.length > 0 ? roles.join(', ') : 'no roles'}`;
+  if (kind === 'enable') return `${userId} is enabled${already}`;
+  const ended = `${sessionsEnded} session${sessionsEnded === 1 ? '' : 's'} ended`;
+  return kind === 'disable' ? `${userId} is disabled${already}, ${ended}` : `${userId}: ${ended}`;
 }
 
 const EXPORTED_AT_ONCE = 1_000;
@@ -228,6 +252,8 @@ async function listKeys(database: Database, flags: ReadonlySet<string>): Promise
   print(flags, keys, lines.length > 0 ? lines : ['there are no keys yet; the first start makes one']);
 }
 
+// Whoever reads the first lines and goes away has what they wanted.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 try {
   const status = await run(process.argv.slice(2));
   // The gateway goes on running; every other command is done.

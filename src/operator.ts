@@ -12,11 +12,15 @@ export type OperatorAction =
   | { readonly kind: 'disable' }
   | { readonly kind: 'enable' }
   | { readonly kind: 'revoke-sessions' }
-  | { readonly kind: 'roles'; readonly roles: readonly string[] };
+  /** Null only looks. */
+  | { readonly kind: 'roles'; readonly roles: readonly string[] | null };
 
 /** What became of it. */
 export interface OperatorOutcome {
   readonly userId: string;
+  /** False if it was so already. */
+  readonly changed: boolean;
+  readonly roles: readonly string[];
   readonly sessionsEnded: number;
 }
 
@@ -41,7 +45,8 @@ export function operate(
     const reason = action.kind === 'disable' ? 'ACCOUNT_DISABLED' : 'REVOKED';
     const ends = ended.map((sessionId) => ({ kind: 'SessionEnded', userId, sessionId, reason }) as const);
     await events.append(db, [...changed, ...ends], COMMAND_LINE, now);
-    return { userId, sessionsEnded: ended.length };
+    const roles = await users.rolesOf(db, userId);
+    return { userId, changed: changed.length + ends.length > 0, roles, sessionsEnded: ended.length };
   });
 }
 
@@ -57,6 +62,7 @@ async function change(db: Db, userId: string, action: OperatorAction, now: Date)
     case 'enable':
       return (await users.setDisabled(db, userId, null)) ? [{ kind: 'AccountEnabled', userId }] : [];
     case 'roles':
+      if (!action.roles) return [];
       return (await users.setRoles(db, userId, action.roles))
         ? [{ kind: 'RolesChanged', userId, roles: action.roles }]
         : [];

@@ -1,10 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventsOf } from './support/account.ts';
 import { type Gateway, startGateway } from './support/gateway.ts';
 import { connectLive, lastEventId, SESSION_EVENTS } from './support/live.ts';
 import { CURRENT_USER, LOG_IN, logIn, newPerson, signUp } from './support/people.ts';
+import { temporaryFolder } from './support/process.ts';
 
 let gateway: Gateway;
 beforeAll(async () => {
@@ -33,7 +36,10 @@ describe('postern users', () => {
     const live = connectLive(gateway.url, { token: held.token });
     const following = live.follow(SESSION_EVENTS, { after: await lastEventId(held) });
     const { status, out } = await postern('users', 'disable', person.email, '--json');
-    expect([status, JSON.parse(out)]).toEqual([0, { userId: held.userId, sessionsEnded: 1 }]);
+    expect([status, JSON.parse(out)]).toEqual([0, { userId: held.userId, changed: true, roles: [], sessionsEnded: 1 }]);
+    expect((await postern('users', 'disable', person.email)).out).toBe(
+      `${held.userId} is disabled already, 0 sessions ended\n`,
+    );
     expect(await live.closed).toMatchObject({ code: 4403, reason: 'REVOKED' });
     expect(following.values).toEqual([
       expect.objectContaining({ sessionId: held.sessionId, reason: 'ACCOUNT_DISABLED' }),
@@ -65,6 +71,12 @@ describe('postern users', () => {
     await postern('users', 'roles', held.userId, 'admin', 'staff');
     expect(await following.next()).toMatchObject({ change: 'ROLES_CHANGED' });
     expect((await held.client.send(CURRENT_USER)).result.roles).toEqual(['admin', 'staff']);
+    // Asking for them takes none away.
+    expect((await postern('users', 'roles', held.userId)).out).toBe(`${held.userId} has admin, staff\n`);
+    for (const words of [['a,b'], [''], ['admin', '--none']])
+      expect((await postern('users', 'roles', held.userId, ...words)).status).toBe(2);
+    expect((await postern('users', 'roles', held.userId, 'clerk', 'clerk')).out).toBe(`${held.userId} has clerk\n`);
+    expect(JSON.parse((await postern('users', 'roles', held.userId, '--none', '--json')).out).roles).toEqual([]);
     live.dispose();
   });
 
@@ -86,6 +98,26 @@ describe('postern users', () => {
     ])
       expect((await postern(...words)).status).toBe(2);
   });
+});
+
+test('what acts on accounts makes no database to look for them in', async () => {
+  const folder = await temporaryFolder();
+  const { PATH = '', HOME = '' } = process.env;
+  const env = { PATH, HOME, POSTERN_DATA_DIR: join(folder.path, 'none') };
+  for (const words of [
+    ['users', 'disable', 'ada@example.com'],
+    ['events', 'export'],
+  ]) {
+    const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', ...words], { env });
+    let err = '';
+    child.stderr.on('data', (chunk) => {
+      err += chunk;
+    });
+    expect(await once(child, 'close')).toEqual([1, null]);
+    expect(err).toContain('DATABASE_URL');
+    expect(existsSync(join(folder.path, 'none'))).toBe(false);
+  }
+  await folder.remove();
 });
 
 describe('postern events export', () => {
