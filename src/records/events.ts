@@ -31,7 +31,8 @@ export async function anonymize(db: Db, userId: string): Promise<void> {
 
 /**
  * Writes events in the order in which they happened. Those of a person who is gone are anonymous from the start. Until
- * the transaction ends, others that write events of the same people wait: so it comes last in one.
+ * the transaction ends, others that write events of the same people wait: so it comes last in one, and is not for
+ * thousands of people in one, whose locks PostgreSQL has no room for.
  *
  * One that is about nobody looks somebody up as well: the time must not tell whether there was a person.
  */
