@@ -18,7 +18,7 @@ import { measureRefreshes, measureSignUps } from './measures/tokens.ts';
 import { RESULTS, type Row, toText, writeReadme, writeResults } from './report.ts';
 
 /**
- * npm run bench: everything in one run, on one PostgreSQL, in about two minutes.
+ * npm run bench: everything in one run, on one PostgreSQL, in about four minutes.
  *
  *     --write   also put the table into bench/README.md
  *     --quick   a quarter of the time, to see that it works
