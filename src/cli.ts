@@ -10,8 +10,9 @@ import { type Database, openDatabase } from './infra/database.ts';
 import { DataDirTaken, startEmbeddedDatabase } from './infra/embedded.ts';
 import { migrate } from './infra/migrate.ts';
 import { createCipher } from './lib/cipher.ts';
+import { parseEmailAddress } from './lib/email-address.ts';
 import { isUuid } from './lib/uuid.ts';
-import { type OperatorAction, type OperatorOutcome, operate } from './operator.ts';
+import { idOf, type OperatorAction, type OperatorOutcome, operate } from './operator.ts';
 import * as events from './records/events.ts';
 import * as signingKeys from './records/signing-keys.ts';
 
@@ -91,17 +92,26 @@ const commands: Readonly<Record<string, Command>> = {
     },
   },
   events: {
-    usage: 'postern events export [--after ID] [--user ID]',
+    usage: 'postern events export [--after ID] [--user WHO]',
     summary: 'prints the audit trail, an event a line as JSON (newline-delimited), the oldest first',
-    options: { '--after ID': 'only what came after this event', '--user ID': 'only what is about this person' },
+    options: {
+      '--after ID': 'only what came after this event',
+      '--user WHO': 'only what is about this person, by an id or an address',
+    },
     valued: ['after', 'user'],
     words: 1,
     run: ({ words: [action], values: { after = '0', user = null } }) => {
       if (action !== 'export') throw new UsageError('say what to do with the events: export');
       const from = after === '0' ? 0n : events.parseId(after);
       if (from === null) throw new UsageError(`${after} is no id of an event`);
-      if (user !== null && !isUuid(user)) throw new UsageError(`${user} is no id of a person`);
-      return withExistingDatabase((database) => exportEvents(database, from, user));
+      if (user !== null && !isUuid(user) && !parseEmailAddress(user))
+        throw new UsageError(`${user} is neither an id nor an address`);
+      return withExistingDatabase(async (database) => {
+        const userId = user && (await idOf(database, user));
+        // Without this, an address of nobody would export everybody.
+        if (user !== null && userId === null) throw new Error(`There is nobody ${user}.`);
+        await exportEvents(database, from, userId);
+      });
     },
   },
 };
@@ -252,15 +262,22 @@ async function listKeys(database: Database, flags: ReadonlySet<string>): Promise
   print(flags, keys, lines.length > 0 ? lines : ['there are no keys yet; the first start makes one']);
 }
 
-// Whoever reads the first lines and goes away has what they wanted.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+// Whoever reads the first lines and goes away has what they wanted. The command still ends in order: it may have a
+// database to stop.
+let readerGone: Error | undefined;
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  readerGone = error;
+});
 try {
   const status = await run(process.argv.slice(2));
   // The gateway goes on running; every other command is done.
   if (process.argv[2] !== 'serve' || status !== 0) process.exitCode = status;
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = isUsageError(error) ? 2 : 1;
+  if (error !== readerGone) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = isUsageError(error) ? 2 : 1;
+  }
 }
 
 function isUsageError(error: unknown): boolean {

@@ -38,7 +38,7 @@ export function operate(
   now: Date,
 ): Promise<OperatorOutcome | null> {
   return database.transaction(async (db) => {
-    const userId = isUuid(who) ? who : await holderOf(db, who);
+    const userId = await idOf(db, who);
     if (userId === null || !(await users.lock(db, userId))) return null;
     const ended = await endedBy(db, userId, action, now);
     const changed = await change(db, userId, action, now);
@@ -50,9 +50,15 @@ export function operate(
   });
 }
 
-async function holderOf(db: Db, address: string): Promise<string | null> {
-  const parsed = parseEmailAddress(address);
-  return parsed && emails.holderOf(db, parsed);
+/**
+ * Whom an operator means.
+ * @param who the id of a person, or an address that names their account
+ * @returns an id as it is, also of somebody who is gone; null if the address is nobody's
+ */
+export async function idOf(db: Db, who: string): Promise<string | null> {
+  if (isUuid(who)) return who;
+  const address = parseEmailAddress(who);
+  return address && emails.holderOf(db, address);
 }
 
 async function change(db: Db, userId: string, action: OperatorAction, now: Date): Promise<AuthEvent[]> {

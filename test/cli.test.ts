@@ -17,16 +17,22 @@ afterAll(() => gateway.stop());
 
 /** Runs the command line beside the running gateway, as an operator does. */
 async function postern(...words: string[]) {
-  const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', ...words], {
-    env: { PATH, HOME, DATABASE_URL: gateway.databaseUrl },
-  });
+  const child = begin({ DATABASE_URL: gateway.databaseUrl }, words);
   let out = '';
-  let err = '';
   child.stdout.on('data', (chunk) => (out += chunk));
+  return { ...(await ended(child)), out };
+}
+
+function begin(settings: Record<string, string>, words: readonly string[]) {
+  const { PATH = '', HOME = '' } = process.env;
+  return spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', ...words], { env: { PATH, HOME, ...settings } });
+}
+
+async function ended(child: ReturnType<typeof begin>) {
+  let err = '';
   child.stderr.on('data', (chunk) => (err += chunk));
   const [status] = (await once(child, 'close')) as [number];
-  return { status, out, err };
+  return { status, err };
 }
 
 describe('postern users', () => {
@@ -97,27 +103,45 @@ describe('postern users', () => {
       ['users', 'delete', 'x'],
     ])
       expect((await postern(...words)).status).toBe(2);
+    expect((await postern('users', 'disable', 'a@b.example', 'more')).err).toBe('more is one word too many\n');
   });
 });
 
 test('what acts on accounts makes no database to look for them in', async () => {
   const folder = await temporaryFolder();
-  const { PATH = '', HOME = '' } = process.env;
-  const env = { PATH, HOME, POSTERN_DATA_DIR: join(folder.path, 'none') };
+  const settings = { POSTERN_DATA_DIR: join(folder.path, 'none') };
   for (const words of [
     ['users', 'disable', 'ada@example.com'],
     ['events', 'export'],
   ]) {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', ...words], { env });
-    let err = '';
-    child.stderr.on('data', (chunk) => {
-      err += chunk;
-    });
-    expect(await once(child, 'close')).toEqual([1, null]);
-    expect(err).toContain('DATABASE_URL');
+    expect(await ended(begin(settings, words))).toEqual({ status: 1, err: expect.stringContaining('DATABASE_URL') });
     expect(existsSync(join(folder.path, 'none'))).toBe(false);
   }
   await folder.remove();
+});
+
+describe('a reader that goes away', () => {
+  test('ends an export without a fault', async () => {
+    await gateway.sql(
+      "INSERT INTO events (at, kind, data) SELECT now(), 'ProfileUpdated', '{}' FROM generate_series(1, 2500)",
+    );
+    const child = begin({ DATABASE_URL: gateway.databaseUrl }, ['events', 'export']);
+    child.stdout.once('data', () => child.stdout.destroy());
+    expect(await ended(child)).toEqual({ status: 0, err: '' });
+  });
+
+  test('leaves no embedded database running: a command ends in order all the same', async () => {
+    const folder = await temporaryFolder();
+    const settings = { POSTERN_DATA_DIR: folder.path };
+    const child = begin(settings, ['keys', 'list']);
+    child.stdout.destroy();
+    const end = await ended(child);
+    const running = existsSync(join(folder.path, 'postgres', 'postmaster.pid'));
+    // The next command takes over what was left, and stops it.
+    if (running) await ended(begin(settings, ['keys', 'list']));
+    await folder.remove();
+    expect([end, running]).toEqual([{ status: 0, err: '' }, false]);
+  });
 });
 
 describe('postern events export', () => {
@@ -137,6 +161,19 @@ describe('postern events export', () => {
       at: expect.any(String),
     });
     expect(await read('--after', first.id)).toEqual([second]);
+  });
+
+  test('takes the address of a person, and nobody is not everybody', async () => {
+    const person = newPerson();
+    const { userId } = await signUp(gateway.client(), person);
+    const { out } = await postern('events', 'export', '--user', person.email);
+    expect(out).toBe((await postern('events', 'export', '--user', userId)).out);
+    expect(out).toContain('SignedUp');
+    expect(await postern('events', 'export', '--user', 'nobody@example.com')).toEqual({
+      status: 1,
+      out: '',
+      err: 'There is nobody nobody@example.com.\n',
+    });
   });
 
   test('refuses what is no id', async () => {
