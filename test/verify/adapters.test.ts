@@ -238,9 +238,9 @@ describe('graphql-ws', () => {
     return urlOf(server);
   }
 
-  /** A connection that stays until it is closed, with the code by which it was. */
+  /** A connection that stays until it is closed, with the code and the reason by which it was. */
   function connect(url: string, connectionParams?: Record<string, unknown>) {
-    const closedWith: number[] = [];
+    const closings: { code: number; reason: string }[] = [];
     const client: Client = createClient({
       url,
       webSocketImpl: WebSocket,
@@ -248,7 +248,7 @@ describe('graphql-ws', () => {
       lazy: false,
       onNonLazyError: () => undefined,
       ...(connectionParams ? { connectionParams } : {}),
-      on: { closed: (event) => void closedWith.push((event as { code: number }).code) },
+      on: { closed: (event) => void closings.push(event as { code: number; reason: string }) },
     });
     stops.push(() => client.dispose());
     const me = () =>
@@ -258,7 +258,7 @@ describe('graphql-ws', () => {
           { next: ({ data }) => resolve(data?.me), error: reject, complete: () => undefined },
         ),
       );
-    return { me, closedWith: () => closedWith[0], client };
+    return { me, closedWith: () => closings[0]?.code, closedBecause: () => closings[0]?.reason, client };
   }
 
   test('knows who asks by the token of connection_init, session token or JWT', async () => {
@@ -312,8 +312,10 @@ describe('graphql-ws', () => {
     const there = connect(open, { token });
     await there.me();
     front.answer = (request) => request.socket.destroy();
-    await expect.poll(there.closedWith).toBe(1013);
-    await expect.poll(connect(open, { token }).closedWith).toBe(1013);
+    for (const connection of [there, connect(open, { token })]) {
+      await expect.poll(connection.closedWith).toBe(1013);
+      expect(connection.closedBecause()).toBe('Try again later');
+    }
   });
 
   test('asks about no connection that is closed (onClose)', async () => {

@@ -261,6 +261,8 @@ test('Postern may be asked at another address than that of its issuer, which tok
   expect(await kindOf(await issue(held), other)).toBe('INVALID_CREDENTIAL');
   for (const endpoint of ['', 'postern:4000', 'file:///etc/postern', 'http://a:b@postern'])
     expect(() => newVerifier({ endpoint })).toThrow(TypeError);
+  expect(() => newVerifier({ endpoint: 'http://postern:4000' })).not.toThrow();
+  expect(() => newVerifier({ issuer: 'http://postern:4000' })).toThrow(TypeError);
 });
 
 test('whoever runs a service is told why nobody is recognised, without its secret (onUnavailable)', async () => {
