@@ -6,32 +6,24 @@ import { type Hooks, withDeadlines } from './hooks.ts';
 import { type AccessTokens, createAccessTokens } from './infra/access-tokens.ts';
 import { type BreachedPasswords, createBreachedPasswords } from './infra/breached-passwords.ts';
 import { type Bus, type Change, openBus } from './infra/bus.ts';
-import { type Connections, createConnections } from './infra/connections.ts';
 import { type Database, openDatabase } from './infra/database.ts';
-import { createEventFeeds, type EventFeeds } from './infra/event-feeds.ts';
-import { createPostgresFanOut } from './infra/fan-out/in-postgres.ts';
-import { openRedisFanOut } from './infra/fan-out/in-redis.ts';
-import type { FanOut } from './infra/fan-out.ts';
 import { type Jobs, startJobs } from './infra/jobs.ts';
 import { createKeyRing, type KeyRing, type StoredKey } from './infra/key-ring.ts';
 import { createPostgresCounters } from './infra/limiter/in-postgres.ts';
 import { openInsuredCounters } from './infra/limiter/insured.ts';
-import { createLimiter, type Limiter } from './infra/limiter.ts';
+import { createLimiter, type Limiter, longestWindowOf } from './infra/limiter.ts';
 import type { Logger } from './infra/log.ts';
 import { createSmtpMailer, type Mailer } from './infra/mailer.ts';
 import { createOutbox, type Outbox } from './infra/outbox.ts';
 import { createPasswords, type Passwords } from './infra/passwords.ts';
 import { createProviders, type Providers } from './infra/providers.ts';
 import { createSessionCache, type SessionCache } from './infra/session-cache.ts';
-import { atMostEvery } from './lib/at-most-every.ts';
 import { type Cipher, createCipher, deriveKeys } from './lib/cipher.ts';
+import { type Live, openLive } from './live.ts';
 import type { Stages } from './login/stage.ts';
 import { stages } from './login/stages/index.ts';
-import { endOverdueSessions } from './overdue.ts';
 import type { ProviderEntry } from './providers/settings.ts';
 import type { CodeKeys } from './records/challenges.ts';
-import * as events from './records/events.ts';
-import * as sessionEvents from './records/session-events.ts';
 import type { KnownSession } from './records/sessions.ts';
 import * as signingKeys from './records/signing-keys.ts';
 import { CRON, createTasks } from './tasks.ts';
@@ -39,13 +31,6 @@ import { CRON, createTasks } from './tasks.ts';
 /** Sessions that one instance remembers; some 2 KiB each. */
 const MAX_REMEMBERED_SESSIONS = 20_000;
 const KEY_ROTATION_CHECK_MS = 60_000;
-/** How late a connection may notice that its time is over. */
-const TICK_MS = 100;
-const LIVE_FAULT_EVERY_MS = 5_000;
-/** How late an event may be told whose hint was lost, and the end of a session that nobody ended. */
-const CATCH_UP_MS = 3_000;
-/** The same while no hints come at all. */
-const CATCH_UP_UNHEARD_MS = 600;
 
 /** A session as this instance remembers it, with the use of it that is not written yet. */
 export type RememberedSession = KnownSession & { readonly use: { lastSeenAt: Date; writtenAt: Date } };
@@ -64,16 +49,7 @@ export interface App {
   readonly limiter: Limiter;
   readonly bus: Bus;
   readonly sessions: SessionCache<RememberedSession>;
-  /** What is open on this instance, to be told of changes. */
-  readonly connections: Connections;
-  /** The events of those who are followed on this instance. */
-  readonly feeds: EventFeeds<sessionEvents.SessionEventRecord>;
-  /** Tells every instance, this one first, that there are new events of these people. */
-  announceEvents(userIds: readonly string[]): void;
-  /** Logs what went wrong in looking after what is open, now and then. */
-  noteLiveFault(error: unknown): void;
-  /** Ends those sessions of these people that are over by themselves: see {@link endOverdueSessions}. */
-  endOverdueSessions(userIds: readonly string[]): Promise<void>;
+  readonly live: Live;
   readonly keys: KeyRing;
   readonly accessTokens: AccessTokens;
   /** Make the successors of refresh tokens: the first is the current one. */
@@ -163,70 +139,20 @@ async function buildOn(
       .then((changed) => changed && accessTokens.forget())
       .catch((error: unknown) => log.error({ err: error }, 'cannot read the signing keys'));
   };
-  // While the database is away, each of thousands that are open would say so.
-  const noteLiveFault = atMostEvery(LIVE_FAULT_EVERY_MS, (error: unknown) => {
-    if (!closing.now) log.warn({ err: error }, 'what is open cannot be looked after');
-  });
-  const connections = createConnections(noteLiveFault);
-  const feeds = createEventFeeds({
-    listAfter: (userId, after, limit) => sessionEvents.listAfter(database, userId, after, limit),
-    lastIds: (userIds) => events.lastIds(database, userIds),
-    onError: noteLiveFault,
-  });
-  const inPostgres = createPostgresFanOut(database.relaxed, noteLiveFault);
-  const fanOut: FanOut = config.redisUrl
-    ? await openRedisFanOut({
-        url: config.redisUrl,
-        onHint: (userId) => feeds.wake(userId),
-        onError: (error) => log.warn({ err: error }, 'Redis carries no hints of events: PostgreSQL does'),
-        onReturn: () => log.info('Redis is back, and carries the hints of events'),
-        otherwise: inPostgres,
-      })
-    : inPostgres;
-  const announceEvents = (userIds: readonly string[]) => {
-    for (const userId of userIds) feeds.wake(userId);
-    fanOut.publish(userIds);
-  };
-  const endOverdue = async (userIds: readonly string[]) =>
-    announceEvents(await endOverdueSessions(database, userIds, config.session.idle, clock()));
-
+  const live = await openLive({ config, clock, database, log });
   const bus: Bus = await openBus({
     url: config.databaseUrl,
     onError,
     onChange(change: Change) {
       // What is remembered goes first: whoever is woken looks there.
-      switch (change.kind) {
-        case 'session':
-          sessions.dropSession(change.id);
-          return connections.wake(change.id);
-        case 'user':
-          sessions.dropUser(change.id);
-          feeds.wake(change.id);
-          return connections.wake(change.id);
-        case 'events':
-          return feeds.wake(change.id);
-        case 'unknown':
-          sessions.dropAll();
-          feeds.wakeAll();
-          connections.wakeAll();
-      }
-      reloadKeys();
+      if (change.kind === 'session') sessions.dropSession(change.id);
+      if (change.kind === 'user') sessions.dropUser(change.id);
+      if (change.kind === 'unknown') sessions.dropAll();
+      live.wake(change);
+      if (change.kind === 'unknown' || change.kind === 'signing-keys') reloadKeys();
     },
   });
-  let caughtUpAt = performance.now();
-  let wasHeard = true;
-  const tickTimer = setInterval(() => {
-    connections.tick(clock());
-    const isHeard = bus.isLive();
-    // At once when nothing is heard any more: something may have been missed already.
-    const isLost = wasHeard && !isHeard;
-    wasHeard = isHeard;
-    if (!isLost && performance.now() - caughtUpAt < (isHeard ? CATCH_UP_MS : CATCH_UP_UNHEARD_MS)) return;
-    caughtUpAt = performance.now();
-    feeds.wakeAll();
-    if (feeds.userIds.length > 0) endOverdue(feeds.userIds).catch(noteLiveFault);
-    if (!isHeard) connections.wakeAll();
-  }, TICK_MS).unref();
+  live.start(bus.isLive);
   const keyTimer = setInterval(() => {
     rotateKeys().catch((error: unknown) => log.error({ err: error }, 'cannot rotate the signing keys'));
     // Once more, in case that an earlier reading failed.
@@ -258,11 +184,7 @@ async function buildOn(
     limiter,
     bus,
     sessions,
-    connections,
-    feeds,
-    announceEvents,
-    noteLiveFault,
-    endOverdueSessions: endOverdue,
+    live,
     keys,
     accessTokens,
     refreshKeys: keysOf(secrets, 'refresh token successor'),
@@ -275,10 +197,9 @@ async function buildOn(
     async close() {
       closing.now = true;
       clearInterval(keyTimer);
-      clearInterval(tickTimer);
       // What runs may still need everything else.
       await jobs.close();
-      await Promise.all([mailer.close(), passwords.close(), bus.close(), limiter.close(), fanOut.close()]);
+      await Promise.all([mailer.close(), passwords.close(), bus.close(), limiter.close(), live.close()]);
       await database.close();
     },
   };
@@ -295,7 +216,7 @@ async function openLimiter(
   const counters = await openInsuredCounters({
     url,
     inPostgres,
-    longestWindowMs: Math.max(0, ...Object.values(rateLimits).map((rate) => rate?.windowMs ?? 0)),
+    longestWindowMs: longestWindowOf(rateLimits),
     onLoss: (error) => log.warn({ err: error }, 'Redis is away: PostgreSQL counts for the rate limits'),
     onReturn: () => log.info('Redis is back, and counts for the rate limits'),
   });

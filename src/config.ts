@@ -47,8 +47,9 @@ const settings = z.object({
     description: 'connections to the database, kept open',
   }),
   POSTERN_REDIS_URL: redisUrl.optional().meta({
-    shown: 'none: PostgreSQL counts',
-    description: 'a Redis or Valkey that counts for the rate limits, such as `rediss://user:password@host:6379/1`',
+    shown: 'none: PostgreSQL does it',
+    description:
+      'a Redis or Valkey that counts for the rate limits and carries the hints of events, such as `rediss://user:password@host:6379/1`',
   }),
   POSTERN_DATA_DIR: z
     .string()

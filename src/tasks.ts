@@ -7,7 +7,7 @@ import type { Mailer } from './infra/mailer.ts';
 import type { Cipher } from './lib/cipher.ts';
 import { deliver } from './mail/deliver.ts';
 import type { Message } from './mail/message.ts';
-import { endOverdueSessions } from './overdue.ts';
+import { endAllOverdueSessions } from './overdue.ts';
 import * as emails from './records/emails.ts';
 import * as events from './records/events.ts';
 import { purge } from './records/purge.ts';
@@ -29,7 +29,7 @@ export interface TaskParts {
 export const CRON = [
   { task: 'purge', pattern: '17 * * * *' },
   { task: 'reseal', pattern: '*/10 * * * *' },
-  { task: 'endOverdueSessions', pattern: '*/10 * * * *' },
+  { task: 'endOverdueSessions', pattern: '47 * * * *' },
 ] as const;
 
 /** What is done outside of requests, by name. */
@@ -59,9 +59,7 @@ export function createTasks(parts: TaskParts): Readonly<Record<string, Task>> {
     },
     purge: () => purge(database, config.eventRetention, clock()),
     // Those who follow somebody's events hear of it at once; this is for the record.
-    async endOverdueSessions() {
-      await endOverdueSessions(database, null, config.session.idle, clock());
-    },
+    endOverdueSessions: () => endAllOverdueSessions(database, config.session.idle, clock()),
     async reseal() {
       if (!parts.cipher.hasOlder) return;
       const { resealed, unopened } = await reseal(database, parts.cipher);

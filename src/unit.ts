@@ -140,11 +140,11 @@ async function attempt<R>(
   );
   // The bus tells every instance; this one must not wait for it, or its own next request could still be recognised.
   for (const event of announced) forgetChanged(app, event);
-  app.announceEvents(announced.filter(isTold).flatMap(({ userId }) => userId ?? []));
+  app.live.announceEvents(announced.filter(isTold).flatMap(({ userId }) => userId ?? []));
   return result;
 }
 
-function forgetChanged({ sessions, connections }: App, event: AuthEvent): void {
+function forgetChanged({ sessions, live: { connections } }: App, event: AuthEvent): void {
   switch (event.kind) {
     case 'SessionEnded':
     case 'Reauthenticated':

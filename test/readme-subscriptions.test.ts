@@ -49,7 +49,7 @@ test('the program of the README follows somebody, renews its token, and hears of
     gateway.url.replace('http', 'ws'),
   );
   const follower = run(program, { TOKEN: held.token });
-  await expect.poll(() => gateway.app.feeds.userIds, { timeout: 10_000 }).toEqual([held.userId]);
+  await expect.poll(() => gateway.app.live.feeds.userIds, { timeout: 10_000 }).toEqual([held.userId]);
   const other = await logIn(gateway.client(), person, 'SESSION_TOKEN');
   await expect
     .poll(() => follower.shown, { timeout: 10_000 })

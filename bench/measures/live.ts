@@ -12,7 +12,7 @@ import { median, percentile } from '../statistics.ts';
 const EVENTS = 'subscription { sessionEvents { __typename id } }';
 /** Sessions of one person that may live at once are 50, and one is the keeper's. */
 const REVOKED_AT_ONCE = 40;
-const TELLINGS = 5;
+const TELLINGS = 21;
 
 /** What stays open: what it takes, how soon it is told, and how soon it is closed. */
 export const measureLive: Measure = async (bench) => {

@@ -1,8 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { App } from '../app.ts';
 import type { SessionEndReason } from '../events.ts';
-import type { Stream } from '../lib/abortable.ts';
-import { untilAborted } from '../lib/condition.ts';
+import { type Stream, untilAborted } from '../lib/abortable.ts';
 import * as events from '../records/events.ts';
 import { type AccountChange, accountChangeOf, type SessionEventRecord } from '../records/session-events.ts';
 import type { Session } from '../records/sessions.ts';
@@ -48,14 +47,14 @@ export async function followSessionEvents(
   if (after !== null && (cursor === null || !(await events.isOf(app.database, user.id, cursor))))
     return { kind: 'InvalidCursor' };
   // From here on, and not only from when the first value is asked for.
-  const follower = await app.feeds.follow(user.id, cursor);
+  const follower = await app.live.feeds.follow(user.id, cursor);
   // Here, and not where the stream ends: one that is given up before its first value never begins.
   if (signal.aborted) follower.close();
   signal.addEventListener('abort', () => follower.close());
   return follow(app, connection, follower, signal);
 }
 
-type Follower = Awaited<ReturnType<App['feeds']['follow']>>;
+type Follower = Awaited<ReturnType<App['live']['feeds']['follow']>>;
 
 async function* follow(
   app: App,
@@ -68,7 +67,7 @@ async function* follow(
   signal.addEventListener('abort', stopWaiting);
   connection.ended.addEventListener('abort', stopWaiting);
   if (signal.aborted || connection.ended.aborted) stopWaiting();
-  const patiently = <R>(work: () => Promise<R>) => retry(work, signal, app.noteLiveFault);
+  const patiently = <R>(work: () => Promise<R>) => retry(work, signal, app.live.noteFault);
   try {
     let due: SessionEventRecord[] = [];
     for (;;) {

@@ -1,5 +1,4 @@
-import type { Stream } from '../lib/abortable.ts';
-import { untilAborted } from '../lib/condition.ts';
+import { type Stream, untilAborted } from '../lib/abortable.ts';
 import type { Connection } from './shared/connection.ts';
 import type { SignedIn, Unauthenticated } from './shared/outcomes.ts';
 

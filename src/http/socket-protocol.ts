@@ -10,7 +10,7 @@ import { givesOutCredentials } from '../graphql/over-socket.ts';
 import { schema } from '../graphql/schema.ts';
 import type { GraphQLServer, Operation } from '../graphql/server.ts';
 import type { Caps } from './caps.ts';
-import { readParameters } from './parameters.ts';
+import { isObject, readParameters } from './parameters.ts';
 
 /** A socket, as far as the protocol cares. */
 export interface Socket {
@@ -184,8 +184,4 @@ function parse(text: string): unknown {
   } catch {
     return null;
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

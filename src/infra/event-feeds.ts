@@ -89,16 +89,11 @@ export function createEventFeeds<E extends Numbered>(source: {
   /** The feed of a person; a new one begins after the event that was the last at this moment. */
   function open(userId: string, last: bigint): Feed<E> {
     const known = feeds.get(userId);
-    const feed = known ?? {
-      news: createCondition(),
-      followers: 0,
-      recent: [],
-      floor: last,
-      reading: false,
-      again: false,
-    };
-    feed.followers += 1;
+    if (known) return known;
+    const feed = { news: createCondition(), followers: 0, recent: [], floor: last, reading: false, again: false };
     feeds.set(userId, feed);
+    // What was written since may have been told before there was a feed to wake.
+    wake(userId);
     return feed;
   }
 
@@ -106,8 +101,7 @@ export function createEventFeeds<E extends Numbered>(source: {
     async follow(userId, after) {
       const now = (await source.lastIds([userId])).get(userId) ?? 0n;
       const feed = open(userId, now);
-      // What was written since may have been told before there was a feed to wake.
-      wake(userId);
+      feed.followers += 1;
       let last = after ?? now;
       let closed = false;
 

@@ -58,6 +58,12 @@ export interface Limiter extends Counting {
   close(): Promise<void>;
 }
 
+/** The longest window in which anything is counted, in milliseconds. What is counted while it lasts has none. */
+export function longestWindowOf(rates: RateLimits): number {
+  const windows = Object.values(rates).map((rate) => rate?.windowMs ?? 0);
+  return Math.max(0, ...windows.filter(Number.isFinite));
+}
+
 /** What an attempt is counted for, and the points that are too many. */
 interface Limit extends Counter {
   readonly count: Count;

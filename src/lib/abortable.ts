@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+
 /** Values that come one after the other, until there are no more or nobody wants more. */
 export type Stream<T> = AsyncGenerator<T, void, undefined>;
 
@@ -19,4 +21,9 @@ export function abortable<T>(stream: Stream<T>, controller: AbortController): St
 /** The values of a stream, each made into another. */
 export async function* map<A, B>(stream: Stream<A>, change: (value: A) => B): Stream<B> {
   for await (const value of stream) yield change(value);
+}
+
+/** Waits until nobody wants more. */
+export async function untilAborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
 }

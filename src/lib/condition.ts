@@ -28,8 +28,3 @@ export function createCondition(): Condition {
     },
   };
 }
-
-/** Waits until a signal is aborted, and for nothing else. */
-export function untilAborted(signal: AbortSignal): Promise<void> {
-  return createCondition().wait(signal);
-}

@@ -69,7 +69,7 @@ export async function listBefore(db: Db, userId: string, before: bigint | null, 
   const rows = await db.query<Row>`
     SELECT id::text, at, kind, user_id AS "userId", session_id AS "sessionId", ip_address AS "ipAddress",
       user_agent AS "userAgent", data
-    FROM events WHERE user_id = ${userId}::uuid AND id < ${String(before ?? MAX_ID + 1n)}::numeric
+    FROM events WHERE user_id = ${userId}::uuid AND id <= ${String(before === null ? MAX_ID : before - 1n)}::bigint
     ORDER BY events.id DESC LIMIT ${limit}`;
   return rows.map(fromRow);
 }

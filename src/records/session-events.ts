@@ -39,7 +39,7 @@ export function accountChangeOf(kind: AuthEvent['kind']): AccountChange | null {
 
 /** Whether those who follow a person are told of a fact. Of what strangers can bring about, such as a wrong guess, not. */
 export function isTold({ kind }: Pick<AuthEvent, 'kind'>): boolean {
-  return kind === 'SessionEnded' || isAboutLiveSession({ kind }) || accountChangeOf(kind) !== null;
+  return kind === 'SessionEnded' || isAboutSession({ kind }) || accountChangeOf(kind) !== null;
 }
 
 /** An event, with the session that began or was proven anew by it, as that is now. */
@@ -51,14 +51,14 @@ export type SessionEventRecord = events.StoredEvent & {
 /** The events of a person after one of them, the oldest first. */
 export async function listAfter(db: Db, userId: string, after: bigint, limit: number): Promise<SessionEventRecord[]> {
   const stored = await events.listAfter(db, userId, after, limit);
-  const ids = stored.flatMap((event) => (isAboutLiveSession(event) ? (event.sessionId ?? []) : []));
+  const ids = stored.flatMap((event) => (isAboutSession(event) ? (event.sessionId ?? []) : []));
   const about = new Map(ids.length > 0 ? (await sessions.listByIds(db, ids)).map((each) => [each.id, each]) : []);
   return stored.map((event) => ({
     ...event,
-    session: (isAboutLiveSession(event) && about.get(event.sessionId ?? '')) || null,
+    session: (isAboutSession(event) && about.get(event.sessionId ?? '')) || null,
   }));
 }
 
-function isAboutLiveSession({ kind }: Pick<AuthEvent, 'kind'>): boolean {
+function isAboutSession({ kind }: Pick<AuthEvent, 'kind'>): boolean {
   return kind === 'LoggedIn' || kind === 'Reauthenticated';
 }

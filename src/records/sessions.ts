@@ -223,26 +223,37 @@ export interface OverdueSession {
   readonly reason: SessionEndReason;
 }
 
+/** Some of the people who have sessions that {@link endOverdue} would end. Reads all sessions of everybody. */
+export async function findPeopleWithOverdue(db: Db, idle: number, now: Date, limit: number): Promise<string[]> {
+  const rows = await db.query<{ id: string }>`
+    SELECT DISTINCT u.id FROM sessions s JOIN users u ON u.id = s.user_id
+    WHERE s.ended_at IS NULL
+      AND (s.expires_at <= ${now} OR s.last_seen_at <= ${new Date(now.getTime() - idle)} OR u.disabled_at IS NOT NULL)
+    LIMIT ${limit}`;
+  return rows.map(({ id }) => id);
+}
+
 /**
- * Ends the sessions whose time has passed, or whose person was disabled, so that each is over once and for all.
- * @param of these people, or everybody
+ * Ends the sessions of some people whose time has passed, or whose person was disabled, so that each is over once and for
+ * all.
  * @param idle milliseconds for which a session lives without use
- * @returns those that it ended: of two that do it at once, one gets each
+ * @returns those that it ended, `limit` at most: of two that do it at once, one gets each
  */
 export function endOverdue(
   db: Db,
-  of: { readonly userIds: readonly string[] | null; readonly limit: number },
+  userIds: readonly string[],
   idle: number,
   now: Date,
+  limit: number,
 ): Promise<OverdueSession[]> {
   return db.query<OverdueSession>`
     UPDATE sessions SET ended_at = ${now}, end_reason = overdue.reason::session_end_reason
     FROM (
       SELECT s.id AS overdue_id, CASE WHEN u.disabled_at IS NULL THEN 'EXPIRED' ELSE 'ACCOUNT_DISABLED' END AS reason
       FROM sessions s JOIN users u ON u.id = s.user_id
-      WHERE s.ended_at IS NULL AND (${of.userIds}::uuid[] IS NULL OR s.user_id = ANY(${of.userIds}::uuid[]))
+      WHERE s.user_id = ANY(${userIds}::uuid[]) AND s.ended_at IS NULL
         AND (s.expires_at <= ${now} OR s.last_seen_at <= ${new Date(now.getTime() - idle)} OR u.disabled_at IS NOT NULL)
-      ORDER BY s.id LIMIT ${of.limit} FOR UPDATE OF s
+      ORDER BY s.id LIMIT ${limit} FOR UPDATE OF s
     ) AS overdue
     WHERE id = overdue_id AND ended_at IS NULL
     RETURNING id, user_id AS "userId", end_reason AS reason`;

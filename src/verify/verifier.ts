@@ -115,6 +115,15 @@ export function createVerifier(options: VerifierOptions): Verifier {
     return isOver(toSeconds(identity.expiresAt), clock()) ? unidentified('EXPIRED') : identity;
   }
 
+  /** Whatever the listener does, callers learn what happened. */
+  function tell(error: VerifierUnavailable): void {
+    try {
+      onUnavailable(error);
+    } catch (fault) {
+      warn(fault as Error);
+    }
+  }
+
   async function verify(token: string): Promise<Identity> {
     if (isToken('session', token)) return verifySessionToken(token, digestOf(token));
     if (JWT.test(token)) return verifyJwt(token, digestOf(token));
@@ -128,14 +137,14 @@ export function createVerifier(options: VerifierOptions): Verifier {
       try {
         return await verify(token);
       } catch (error) {
-        if (error instanceof VerifierUnavailable) onUnavailable(error);
+        if (error instanceof VerifierUnavailable) tell(error);
         throw error;
       }
     },
   };
 }
 
-function warn({ message }: VerifierUnavailable): void {
+function warn({ message }: Error): void {
   process.emitWarning(message, 'PosternUnavailable');
 }
 

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { endOverdueSessions } from '../../src/overdue.ts';
+import { endAllOverdueSessions } from '../../src/overdue.ts';
 import { isTold } from '../../src/records/session-events.ts';
 import { DELETE_ACCOUNT, eventsOf, UPDATE_PROFILE, verifyPrimary } from '../support/account.ts';
 import { enrollTotp } from '../support/factors.ts';
@@ -115,12 +115,12 @@ describe('a stream that resumes', () => {
     const later = insert(second, 'PhoneRemoved');
     const pause = () => new Promise((resolve) => setTimeout(resolve, 300));
     await pause();
-    gateway.app.announceEvents([held.userId]);
+    gateway.app.live.announceEvents([held.userId]);
     // Whatever may be seen by now is told by then.
     await pause();
     await first.query('COMMIT');
     await later;
-    gateway.app.announceEvents([held.userId]);
+    gateway.app.live.announceEvents([held.userId]);
     expect([(await following.next()).change, (await following.next()).change]).toEqual([
       'PROFILE_CHANGED',
       'PHONE_CHANGED',
@@ -196,7 +196,7 @@ describe('every end of a session', () => {
     const { app } = brief;
     await Promise.all(
       [app, other.app, app].map(({ database, config, clock }) =>
-        endOverdueSessions(database, null, config.session.idle, clock()),
+        endAllOverdueSessions(database, config.session.idle, clock()),
       ),
     );
     for (const { userId } of people) {

@@ -145,7 +145,7 @@ describe('an event stream', () => {
     for (let n = 0; n < 30; n += 1) {
       const stream = await open(SESSION_EVENTS, { variables: { after }, headers: cookieOf(held) });
       stream.close();
-      await expect.poll(() => gateway.app.feeds.userIds.includes(held.userId)).toBe(false);
+      await expect.poll(() => gateway.app.live.feeds.userIds.includes(held.userId)).toBe(false);
     }
   });
 
@@ -161,7 +161,7 @@ describe('an event stream', () => {
       setTimeout(() => abort.abort(), delay);
       await asked.catch(() => undefined);
     };
-    const before = gateway.app.connections.size;
+    const before = gateway.app.live.connections.size;
     for (let n = 0; n < 200; n += 1) await giveUp(n % 8);
     // While the database takes its time.
     const client = new pg.Client(gateway.databaseUrl);
@@ -172,7 +172,7 @@ describe('an event stream', () => {
     await Promise.all(given);
     await client.query('ROLLBACK');
     await client.end();
-    await expect.poll(() => [gateway.app.connections.size, gateway.app.feeds.userIds]).toEqual([before, []]);
+    await expect.poll(() => [gateway.app.live.connections.size, gateway.app.live.feeds.userIds]).toEqual([before, []]);
     const streams = await Promise.all(
       Array.from({ length: 10 }, () => open(WATCH_SESSION, { headers: cookieOf(held) })),
     );

@@ -425,7 +425,7 @@ describe('X05 and X06: who is told what', () => {
        SELECT now(), 'ProfileUpdated', CASE WHEN n % 2 = 0 THEN $1::uuid ELSE $2::uuid END, '{}' FROM generate_series(1, 500) n`,
       [one, other],
     );
-    gateway.app.announceEvents(people.map(({ userId }) => userId));
+    gateway.app.live.announceEvents(people.map(({ userId }) => userId));
     for (const [who, { events, client }] of following.entries()) {
       for (let n = 0; n < 250; n += 1) expect((await events.next()).user).toMatchObject({ id: people[who]?.userId });
       client.dispose();
@@ -478,7 +478,7 @@ describe('X05 and X06: who is told what', () => {
         ]),
       ),
     );
-    gateway.app.announceEvents([held.userId]);
+    gateway.app.live.announceEvents([held.userId]);
     expect((await raw.closed).code).toBe(4403);
     const events = raw.messages.filter(({ type, id }) => type === 'next' && id === '1');
     expect(JSON.stringify(events.at(-1))).toContain('SessionEnded');
@@ -543,17 +543,13 @@ describe('X09 to X12: what a socket costs', () => {
     await raw.hear('connection_ack');
     raw.socket.pause();
     const query = '{ __schema { types { name description fields { name description args { name description } } } } }';
-    let dropped = false;
     raw.socket.on('error', () => undefined);
-    const gone = expect.poll(() => roomy.app.connections.size, { timeout: 30_000 }).toBe(0);
-    gone.then(() => {
-      dropped = true;
-    });
-    for (let n = 0; !dropped && n < 3_000; n += 1) {
+    // Some megabytes fit into the buffers of the system. By the pings it would be gone much later.
+    for (let n = 0; roomy.app.live.connections.size > 0 && n < 1_500; n += 1) {
       raw.say(subscribe(query, `${n}`));
       await sleep(2);
     }
-    await gone;
+    expect(roomy.app.live.connections.size).toBe(0);
     await roomy.stop();
   }, 60_000);
 
@@ -570,7 +566,7 @@ describe('X09 to X12: what a socket costs', () => {
         watching.stop();
         following.stop();
       }
-      await expect.poll(() => roomy.app.feeds.userIds).toEqual([]);
+      await expect.poll(() => roomy.app.live.feeds.userIds).toEqual([]);
       collectGarbage();
       return { handles: process.getActiveResourcesInfo().length, heap: process.memoryUsage().heapUsed };
     };
@@ -578,9 +574,9 @@ describe('X09 to X12: what a socket costs', () => {
     const after = await cycle(5_000);
     expect(after.handles).toBeLessThanOrEqual(before.handles + 2);
     expect(after.heap - before.heap).toBeLessThan(5_000_000);
-    expect(roomy.app.connections.size).toBe(1);
+    expect(roomy.app.live.connections.size).toBe(1);
     live.dispose();
-    await expect.poll(() => roomy.app.connections.size).toBe(0);
+    await expect.poll(() => roomy.app.live.connections.size).toBe(0);
     await roomy.stop();
   }, 120_000);
 
@@ -596,7 +592,7 @@ describe('X09 to X12: what a socket costs', () => {
         raw.socket.terminate();
       }),
     );
-    await expect.poll(() => [roomy.app.connections.size, roomy.app.feeds.userIds]).toEqual([0, []]);
+    await expect.poll(() => [roomy.app.live.connections.size, roomy.app.live.feeds.userIds]).toEqual([0, []]);
     await roomy.stop();
   });
 

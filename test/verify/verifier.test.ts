@@ -275,8 +275,15 @@ test('whoever runs a service is told why nobody is recognised, without its secre
   });
   await expect(wrong.verify(token)).rejects.toThrow(VerifierUnavailable);
   expect(told).toEqual([expect.stringContaining('does not know this service')]);
+  const failing = newVerifier({
+    service: { id: ORDERS.id, secret },
+    onUnavailable() {
+      throw new Error('the listener failed');
+    },
+  });
+  await expect(failing.verify(token)).rejects.toThrow(VerifierUnavailable);
   const warnings: Error[] = [];
-  const onWarning = (warning: Error) => warnings.push(warning);
+  const onWarning = (warning: Error) => !warning.message.includes('listener') && warnings.push(warning);
   process.on('warning', onWarning);
   const silent = newVerifier({ service: { id: ORDERS.id, secret } });
   for (let n = 0; n < 3; n += 1) await expect(silent.verify(token)).rejects.toThrow(VerifierUnavailable);

@@ -68,7 +68,7 @@ export async function openConnection(
   let unregister = register();
 
   function register(): () => void {
-    return app.connections.add({
+    return app.live.connections.add({
       userId: viewer.user.id,
       sessionId: viewer.session.id,
       deadline: () => deadline,
@@ -112,10 +112,10 @@ export async function openConnection(
   /** What ends by itself ends now, so that it is told like every other end. Without a database it ends all the same. */
   async function lookBack(): Promise<KnownSession | null> {
     try {
-      await app.endOverdueSessions([viewer.user.id]);
+      await app.live.endOverdueSessions([viewer.user.id]);
       return await sessions.findById(app.database, viewer.session.id);
     } catch (error) {
-      app.noteLiveFault(error);
+      app.live.noteFault(error);
       return null;
     }
   }

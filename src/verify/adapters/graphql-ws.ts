@@ -45,9 +45,9 @@ export function forGraphqlWs(verifier: Verifier, options: ConnectionOptions = {}
   }
 
   async function recheck(connection: Connection): Promise<void> {
-    const identity = await check(connection).catch(() => null);
-    if (closed.has(connection)) return;
-    if (identity?.kind === 'Identified') noteIdentity(connection, identity);
+    const identity = await check(connection).catch(() => unidentified('INVALID_CREDENTIAL'));
+    if (!identity || closed.has(connection)) return;
+    if (identity.kind === 'Identified') noteIdentity(connection, identity);
     else connection.extra.socket.close(FORBIDDEN, 'Forbidden');
   }
 
