@@ -110,22 +110,25 @@ export interface PopulatedUser {
   readonly username?: string | null | undefined;
 }
 
+/** The hooks that decide something while a request waits. */
+export const DECISIONS = [
+  'requiresMfa',
+  'allowsEnrollment',
+  'preSocialLogin',
+  'populateUser',
+  'accessTokenClaims',
+] as const satisfies readonly (keyof Hooks)[];
+
 /** Milliseconds that a decision may take: the transaction of the request waits for it, and holds a connection. */
 const DECIDE_WITHIN_MS = 2_000;
 
 /** The same hooks, of which none keeps a request waiting: one that does not decide in time has failed. */
 export function withDeadlines(hooks: Hooks): Hooks {
-  const { requiresMfa, allowsEnrollment, preSocialLogin, populateUser, accessTokenClaims } = hooks;
-  return {
-    ...hooks,
-    ...(requiresMfa ? { requiresMfa: (person) => inTime('requiresMfa', requiresMfa(person)) } : {}),
-    ...(allowsEnrollment ? { allowsEnrollment: (asked) => inTime('allowsEnrollment', allowsEnrollment(asked)) } : {}),
-    ...(preSocialLogin ? { preSocialLogin: (login) => inTime('preSocialLogin', preSocialLogin(login)) } : {}),
-    ...(accessTokenClaims
-      ? { accessTokenClaims: (token) => inTime('accessTokenClaims', accessTokenClaims(token)) }
-      : {}),
-    ...(populateUser ? { populateUser: (word) => inTime('populateUser', populateUser(word)) } : {}),
-  };
+  const bounded = DECISIONS.flatMap((name) => {
+    const decide = hooks[name] as ((asked: unknown) => unknown) | undefined;
+    return decide ? [[name, (asked: unknown) => inTime(name, decide(asked))]] : [];
+  });
+  return { ...hooks, ...Object.fromEntries(bounded) };
 }
 
 async function inTime<R>(name: string, decision: R | Promise<R>): Promise<R> {

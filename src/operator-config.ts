@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Hooks } from './hooks.ts';
+import { DECISIONS, type Hooks } from './hooks.ts';
 import { mails, texts } from './mail/messages.ts';
 import type { ProviderEntry } from './providers/settings.ts';
 
@@ -28,41 +28,39 @@ export async function loadOperatorConfig(folder: string): Promise<OperatorConfig
   if (typeof loaded.default !== 'object' || loaded.default === null) {
     throw new Error(`${file} has no object as its default export, such as { hooks: { … } }`);
   }
-  const problems = problemsOf(loaded.default);
+  const problems = problemsOfOperatorConfig(loaded.default);
   if (problems.length > 0) throw new Error(`${file} does not fit:\n${problems.map((each) => `  ${each}`).join('\n')}`);
   return loaded.default;
 }
 
-// A name with a typing error would be a hook that is never called.
-function problemsOf({
-  hooks = {},
-  providers = [],
-  ...others
-}: {
-  hooks?: Record<string, unknown>;
-  providers?: unknown;
-}): string[] {
-  const { sendSms, requiresMfa, allowsEnrollment, preSocialLogin, populateUser, accessTokenClaims, ...more } = hooks;
-  const { mails: ownMails, texts: ownTexts, ...unknown } = more;
-  const decisions = { requiresMfa, allowsEnrollment, preSocialLogin, populateUser, accessTokenClaims };
-  const functions = Object.entries({ sendSms, ...decisions });
-  return [
-    ...Object.keys(others).map((name) => `${name} is not known; there are hooks, providers`),
-    ...(Array.isArray(providers) ? [] : ['providers is not a list']),
-    ...Object.keys(unknown).map(
-      (name) =>
-        `hooks.${name} is not known; there are ${[...functions.map(([each]) => each), 'mails', 'texts'].join(', ')}`,
-    ),
-    ...functions
-      .filter(([, hook]) => hook !== undefined && typeof hook !== 'function')
-      .map(([name]) => `hooks.${name} is not a function`),
-    ...problemsOfMessages('mails', ownMails, Object.keys(mails)),
-    ...problemsOfMessages('texts', ownTexts, Object.keys(texts)),
-  ];
+/** What looks at each part of the file, and says what does not fit: a name with a typing error would be without effect. */
+const CHECKS: Readonly<Record<keyof OperatorConfig, (part: unknown) => string[]>> = {
+  hooks: problemsOfHooks,
+  providers: (providers) => (Array.isArray(providers) ? [] : ['providers is not a list']),
+};
+
+/** What does not fit in what an operator says in code, all of it at once. */
+export function problemsOfOperatorConfig(config: object): string[] {
+  return Object.entries(config).flatMap(([name, part]) => {
+    if (!Object.hasOwn(CHECKS, name)) return [`${name} is not known; there are ${Object.keys(CHECKS).join(', ')}`];
+    return part === undefined ? [] : CHECKS[name as keyof OperatorConfig](part);
+  });
+}
+
+function problemsOfHooks(hooks: unknown): string[] {
+  if (typeof hooks !== 'object' || hooks === null) return ['hooks is not an object'];
+  const functions: readonly string[] = ['sendSms', ...DECISIONS];
+  const known = [...functions, 'mails', 'texts'];
+  return Object.entries(hooks).flatMap(([name, hook]: [string, unknown]) => {
+    if (!known.includes(name)) return [`hooks.${name} is not known; there are ${known.join(', ')}`];
+    if (hook === undefined) return [];
+    if (name === 'mails') return problemsOfMessages(name, hook, Object.keys(mails));
+    if (name === 'texts') return problemsOfMessages(name, hook, Object.keys(texts));
+    return typeof hook === 'function' ? [] : [`hooks.${name} is not a function`];
+  });
 }
 
 function problemsOfMessages(name: string, own: unknown, known: readonly string[]): string[] {
-  if (own === undefined) return [];
   if (typeof own !== 'object' || own === null) return [`hooks.${name} is not an object of functions`];
   return Object.entries(own).flatMap(([kind, write]) => {
     if (!known.includes(kind)) return [`hooks.${name}.${kind} is not known; there are ${known.join(', ')}`];

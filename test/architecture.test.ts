@@ -126,7 +126,7 @@ const ONLY_IN: readonly (readonly [what: string, pattern: RegExp, files: RegExp]
   ['opens a session', /sessions\.open\(/, /^login\/pipeline\.ts$/],
   ['calls transact', /\btransact\(/, /^(flows\/|unit\.ts)/],
   ['writes text for people', /message: '[A-Z]/, /^(graphql\/|http\/|mail\/|config\.ts)/],
-  ['prints', /console\.|process\.std(out|err)\.write/, /^(main|cli)\.ts$/],
+  ['prints', /console\.|process\.std(out|err)\.write/, /^(main\.ts|cli\.ts|cli\/)/],
 ];
 
 test.each(ONLY_IN)('only its own place %s', (what, pattern, place) => {
