@@ -1,12 +1,12 @@
 import { readEnvironment } from './config.ts';
-import { type Postern, startPostern } from './index.ts';
 import { loadOperatorConfig } from './operator-config.ts';
+import { type StandalonePostern, startPostern } from './standalone.ts';
 
 /** A stop that takes longer than this is none. */
 const STOP_WITHIN_MS = 10_000;
 
 const begun = performance.now();
-let running: Postern | undefined;
+let running: StandalonePostern | undefined;
 let ending: number | null = null;
 
 process.on('SIGTERM', () => end(0));
@@ -20,7 +20,7 @@ process.on('uncaughtException', (error) => {
 });
 
 try {
-  running = await startPostern(readEnvironment(), await loadOperatorConfig('.'));
+  running = await startPostern({ settings: readEnvironment(), ...(await loadOperatorConfig('.')) });
   const { url, config, log } = running;
   log.info({ url, ms: Math.round(performance.now() - begun) }, `Postern is ready at ${config.publicUrl}/graphql`);
   if (config.graphiql) log.info(`open ${config.publicUrl}/graphql in a browser for GraphiQL`);
@@ -40,8 +40,8 @@ function end(status: number): void {
   if (running) void finish(running, status);
 }
 
-async function finish({ log, stop }: Postern, status: number): Promise<void> {
-  await stop().catch((error: unknown) => log.error({ err: error }, 'stopping failed'));
+async function finish({ log, close }: StandalonePostern, status: number): Promise<void> {
+  await close().catch((error: unknown) => log.error({ err: error }, 'stopping failed'));
   log.info('stopped');
   process.exit(status);
 }

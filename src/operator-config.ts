@@ -1,36 +1,63 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { type Config, ConfigError, type Environment, loadConfig } from './config.ts';
 import { DECISIONS, type Hooks } from './hooks.ts';
 import { mails, texts } from './mail/messages.ts';
 import type { ProviderEntry } from './providers/settings.ts';
 
-/** What an operator says in code rather than in the environment: the default export of `postern.config.js`. */
+/** What an operator says in code rather than in the environment: the default export of `postern.config.ts`. */
 export interface OperatorConfig {
   readonly hooks?: Hooks;
   /** Beside those of POSTERN_PROVIDERS. */
   readonly providers?: readonly ProviderEntry[];
 }
 
-/** TypeScript as well, where Node reads it by itself (from version 22.18 on). */
 const FILES = ['postern.config.ts', 'postern.config.mjs', 'postern.config.js'];
 
+/** Says the type of what a `postern.config.ts` says, and nothing else. */
+export function defineConfig(config: OperatorConfig): OperatorConfig {
+  return config;
+}
+
 /**
- * Reads the operator's file of a folder, if there is one.
+ * Reads the operator's file of a folder, if there is one. What it says is looked at by {@link configure}.
  * @throws Error with a message for the operator when it cannot be loaded or has no object as its default export
  */
 export async function loadOperatorConfig(folder: string): Promise<OperatorConfig> {
   const file = FILES.map((name) => resolve(folder, name)).find((path) => existsSync(path));
   if (!file) return {};
-  const loaded = await import(pathToFileURL(file).href).catch((error: Error) => {
+  const loaded = await load(file).catch((error: Error) => {
     throw new Error(`${file} cannot be loaded: ${error.message}`, { cause: error });
   });
   if (typeof loaded.default !== 'object' || loaded.default === null) {
     throw new Error(`${file} has no object as its default export, such as { hooks: { … } }`);
   }
-  const problems = problemsOfOperatorConfig(loaded.default);
-  if (problems.length > 0) throw new Error(`${file} does not fit:\n${problems.map((each) => `  ${each}`).join('\n')}`);
   return loaded.default;
+}
+
+// Not every Node that we run on reads TypeScript.
+async function load(file: string): Promise<{ readonly default?: unknown }> {
+  if (!file.endsWith('.ts')) return import(pathToFileURL(file).href);
+  const { createJiti } = await import('jiti');
+  return createJiti(import.meta.url, { fsCache: false }).import(file);
+}
+
+/**
+ * Checks all that an operator says, settings and code, and completes it.
+ * @throws ConfigError naming every problem at once
+ */
+export function configure(settings: Environment, operatorConfig: OperatorConfig): Config {
+  const problems = problemsOfOperatorConfig(operatorConfig);
+  const isFit = (name: keyof OperatorConfig) => !problems.some((problem) => problem.startsWith(name));
+  try {
+    const config = loadConfig(settings, isFit('providers') ? operatorConfig : {});
+    if (problems.length === 0) return config;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    problems.push(...error.problems);
+  }
+  throw new ConfigError(problems);
 }
 
 /** What looks at each part of the file, and says what does not fit: a name with a typing error would be without effect. */
@@ -39,8 +66,7 @@ const CHECKS: Readonly<Record<keyof OperatorConfig, (part: unknown) => string[]>
   providers: (providers) => (Array.isArray(providers) ? [] : ['providers is not a list']),
 };
 
-/** What does not fit in what an operator says in code, all of it at once. */
-export function problemsOfOperatorConfig(config: object): string[] {
+function problemsOfOperatorConfig(config: object): string[] {
   return Object.entries(config).flatMap(([name, part]) => {
     if (!Object.hasOwn(CHECKS, name)) return [`${name} is not known; there are ${Object.keys(CHECKS).join(', ')}`];
     return part === undefined ? [] : CHECKS[name as keyof OperatorConfig](part);

@@ -41,7 +41,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   events: ['type records'],
 };
 /** What puts everything together. */
-const MAY_IMPORT_ALL = ['main', 'cli', 'index', 'operator-config'];
+const MAY_IMPORT_ALL = ['main', 'cli', 'index', 'create-postern', 'standalone', 'operator-config'];
 
 /** Records that know another record. */
 const RECORDS: Readonly<Record<string, readonly string[]>> = {

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadOperatorConfig } from '../src/operator-config.ts';
+import { configure, loadOperatorConfig } from '../src/operator-config.ts';
 import { type TemporaryFolder, temporaryFolder } from './support/process.ts';
 
 const folders: TemporaryFolder[] = [];
@@ -13,10 +13,10 @@ afterAll(async () => {
   for (const folder of folders) await folder.remove();
 });
 
-async function folderWith(program: string | null): Promise<string> {
+async function folderWith(program: string | null, name = 'postern.config.mjs'): Promise<string> {
   const folder = await temporaryFolder();
   folders.push(folder);
-  if (program !== null) await writeFile(join(folder.path, 'postern.config.mjs'), program);
+  if (program !== null) await writeFile(join(folder.path, name), program);
   return folder.path;
 }
 
@@ -33,6 +33,13 @@ test('the hooks of a file are taken as they are', async () => {
   expect(hooks?.mails?.LoginCode).toBeTypeOf('function');
 });
 
+test('TypeScript is read on every Node', async () => {
+  const program = `enum Answer { Yes = 'yes' }
+    export default { hooks: { requiresMfa: (person: { email: string }): boolean => Answer.Yes === 'yes' } };`;
+  const { hooks } = await loadOperatorConfig(await folderWith(program, 'postern.config.ts'));
+  expect(await hooks?.requiresMfa?.({ userId: '', email: '', roles: [] })).toBe(true);
+});
+
 test.each([
   ['export const hooks = {}', /no object as its default export/],
   ['export default null', /no object as its default export/],
@@ -46,5 +53,6 @@ test.each([
   ['export default { hooks: { texts: { LoginCode: "hello" } } }', /hooks\.texts\.LoginCode is not a function/],
   ['this is no program', /cannot be loaded/],
 ])('a file that says %s is refused with what is wrong', async (program, problem) => {
-  await expect(loadOperatorConfig(await folderWith(program))).rejects.toThrow(problem);
+  const start = async () => configure({}, await loadOperatorConfig(await folderWith(program)));
+  await expect(start).rejects.toThrow(problem);
 });

@@ -2,12 +2,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { App } from '../app.ts';
+import type { Lifecycle } from './handler.ts';
 import { hasuraRoutes } from './hasura.ts';
 import { introspectionRoutes } from './introspection.ts';
 import { outboxRoutes } from './outbox.ts';
 import { linkPages } from './pages.ts';
 import { providerRoutes } from './providers.ts';
-import type { Lifecycle } from './server.ts';
 
 /** Verifiers may keep the keys for so long; a new key stands here for twice that before it signs. */
 const JWKS_MAX_AGE_SECONDS = 300;

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { inject } from 'vitest';
 import { type App, createApp, type Parts } from '../../src/app.ts';
 import { type Environment, loadConfig } from '../../src/config.ts';
+import { createHandler } from '../../src/http/handler.ts';
 import { type HttpServer, listen } from '../../src/http/server.ts';
 import { createLogger } from '../../src/infra/log.ts';
 import { DELIVER } from '../../src/unit.ts';
@@ -106,7 +107,7 @@ async function open(
     hooks: { ...(sms ? { sendSms } : {}), ...hooks },
     clock: now,
   });
-  server.serve(app);
+  server.serve(createHandler(app));
   const url = `http://127.0.0.1:${server.port}`;
   const others: Gateway[] = [];
   let stopped = false;
