@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import express from 'express';
+import { fastify } from 'fastify';
 import { printSchema } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
@@ -49,6 +50,23 @@ describe('the handler', () => {
       ['GET', 'POST', 'DELETE'].map((method) => fetch(`${client.url}/.well-known/jwks.json`, { method })),
     );
     expect(methods.map(({ status }) => status)).toEqual([200, 405, 405]);
+  });
+
+  test('goes before Fastify, which reads bodies by itself', async () => {
+    const app = fastify({
+      serverFactory: (theirs) =>
+        createServer((request, response) => postern.handler(request, response, () => theirs(request, response))),
+    });
+    app.post('/elsewhere', (request) => request.body);
+    await app.ready();
+    const client = await serve(app.server);
+    expect((await signUp(client, newPerson())).userId).toBeTruthy();
+    const theirs = await fetch(`${client.url}/elsewhere`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"from":"Fastify"}',
+    });
+    expect(await theirs.json()).toEqual({ from: 'Fastify' });
   });
 
   test('below a path of Express answers as it does at the root', async () => {
@@ -215,6 +233,23 @@ describe('identify', () => {
       reason: 'NO_CREDENTIAL',
     });
   });
+});
+
+test('behind a public URL with a path, answers with the path before its routes and without', async () => {
+  const { postern: below, end } = await embed({ settings: { POSTERN_PUBLIC_URL: 'http://localhost:4000/auth' } });
+  ends.push(end);
+  const server = createServer(below.handler);
+  below.attach(server);
+  const client = await serve(server);
+  const { token } = await signUp(client, newPerson());
+  const paths = ['/auth/graphql', '/graphql', '/auth/health/live', '/auth/elsewhere', '/authgraphql'];
+  const statuses = await Promise.all(
+    paths.map(async (path) => (await fetch(`${client.url}${path}?query=%7B__typename%7D`)).status),
+  );
+  expect(statuses).toEqual([200, 200, 200, 404, 404]);
+  const live = connectLive(`${client.url}/auth`, { token });
+  expect(await live.send(CURRENT_USER)).toMatchObject({ __typename: 'User' });
+  live.dispose();
 });
 
 test('the schema is there for tools', () => {
