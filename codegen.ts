@@ -51,20 +51,24 @@ function withSection(page: string, name: string, text: string): string {
   const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
   const [before, rest] = page.split(open);
   const after = rest?.split(close)[1];
-  if (before === undefined || after === undefined) throw new Error(`README.md has no section ${name}`);
+  if (before === undefined || after === undefined) throw new Error(`no page has a section ${name}`);
   return `${before}${open}\n${text}\n${close}${after}`;
 }
 
-const readme = await readFile('README.md', 'utf8');
+/** A page, with the text between its markers written anew. */
+async function filledIn(file: string, sections: Readonly<Record<string, string>>): Promise<readonly [string, string]> {
+  const page = await readFile(file, 'utf8');
+  return [file, Object.entries(sections).reduce((text, [name, section]) => withSection(text, name, section), page)];
+}
+
 const pages = {
   'schema.graphql': printSubgraph(schema),
   '.env.example': environmentExample(),
-  'README.md': Object.entries({
-    settings: settingsTable(),
-    limits: limitsTable(),
-    providers: providersTable(),
-    ...(await verifyExamples()),
-  }).reduce((page, [name, text]) => withSection(page, name, text), readme),
+  ...Object.fromEntries([
+    await filledIn('README.md', { settings: settingsTable(), limits: limitsTable() }),
+    await filledIn('docs/providers.md', { providers: providersTable() }),
+    await filledIn('docs/services.md', await verifyExamples()),
+  ]),
 };
 
 for (const [file, text] of Object.entries(pages)) {

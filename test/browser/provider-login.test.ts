@@ -11,8 +11,8 @@ import { connectionsOf } from '../support/social.ts';
 const GATEWAY = 'http://localhost:4000';
 const executable = findBrowser();
 
-/** What the README shows to the developers of an app. */
-const section = readFileSync('README.md', 'utf8').split('## Logging in at a provider')[1] ?? '';
+/** What the page shows to the developers of an app. */
+const section = readFileSync('docs/providers.md', 'utf8');
 const example = /```js\n([\s\S]*?)```/.exec(section)?.[1] ?? '';
 
 /** An app of one page, on an origin of its own. */

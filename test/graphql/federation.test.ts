@@ -50,7 +50,7 @@ describe('schema.graphql', () => {
       type PostNotFound implements Problem { message: String!, at: DateTime! }
       extend type Query { post: PostNotFound! }`);
     expect(merged.errors).toBeUndefined();
-    // Without a word, as the README warns.
+    // Without a word, as the page warns.
     const cut = beside('input UpdateProfileInput { name: String } extend type Query { x(x: UpdateProfileInput): Int }');
     expect(cut.publicSdl).toMatch(/^input UpdateProfileInput \{\s*name: String\s*\}/m);
     for (const name of ['NotFound', 'Session', 'Provider']) {
@@ -61,7 +61,7 @@ describe('schema.graphql', () => {
   });
 });
 
-describe('behind a gateway, with the headers passed on as the README says', () => {
+describe('behind a gateway, with the headers passed on as the page says', () => {
   const CURRENT = `{ currentUser {
     __typename
     ... on User { id displayName posts { title author { displayName } } }
@@ -140,6 +140,6 @@ describe('behind a gateway, with the headers passed on as the README says', () =
 /** The configuration of Hive Gateway, as operators copy it. */
 async function configOfReadme() {
   const [, block = ''] =
-    /In `gateway.config.js`[^`]*```js\n([\s\S]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? [];
+    /In `gateway.config.js`[^`]*```js\n([\s\S]*?)```/.exec(readFileSync('docs/federation.md', 'utf8')) ?? [];
   return (await import(`data:text/javascript,${encodeURIComponent(block)}`)).gatewayConfig;
 }

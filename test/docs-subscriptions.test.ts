@@ -30,8 +30,8 @@ function run(program: string, env: Record<string, string>) {
   return { shown, faults: () => faults, go: () => child.stdin.write('go'), stop: () => child.kill() };
 }
 
-test('the program of the README follows somebody, renews its token, and hears of the end', async () => {
-  const page = readFileSync('README.md', 'utf8').split('\n## Hearing of sessions')[1]?.split('\n## ')[0] ?? '';
+test('the program of the page follows somebody, renews its token, and hears of the end', async () => {
+  const page = readFileSync('docs/subscriptions.md', 'utf8');
   const [follow = '', renew = ''] = [...page.matchAll(/^ *```js\n([\s\S]*?)```/gm)].map(([, block = '']) => block);
   const person = newPerson();
   const held = await signUp(gateway.client(), person, 'JWT');
