@@ -31,6 +31,8 @@ export interface HashingSlot {
   hash(password: string, parameters: Argon2Parameters, pepper?: Buffer): Promise<string>;
   /** False for a malformed hash as well. */
   verify(hash: string, password: string, pepper?: Buffer): Promise<boolean>;
+  /** For a hash that another system made. False for a malformed one as well. */
+  verifyForeign(hash: string, password: string): Promise<boolean>;
   /** Gives the place back, once a job that still runs is done. Doing so twice changes nothing. */
   release(): void;
 }
@@ -188,6 +190,9 @@ function createSlot(run: (job: PasswordJob) => Promise<string | boolean>, free: 
     },
     async verify(hash, password, pepper) {
       return (await occupy({ password, hash, pepper })) === true;
+    },
+    async verifyForeign(foreignHash, password) {
+      return (await occupy({ password, foreignHash })) === true;
     },
     release() {
       if (released) return;

@@ -2,11 +2,13 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { hash, verify } from '../lib/argon2.js';
+import { verifyForeignHash } from '../lib/foreign-hash.js';
 
 /**
- * One piece of work: with parameters to hash a password, with a hash to verify it.
- * @typedef {{ readonly password: string, readonly pepper: Uint8Array | undefined }
- *   & ({ readonly parameters: import('../lib/argon2.js').Argon2Parameters } | { readonly hash: string })} PasswordJob
+ * One piece of work: with parameters to hash a password, with a hash of ours or a foreign one to verify it.
+ * @typedef {{ readonly password: string, readonly pepper?: Uint8Array | undefined }
+ *   & ({ readonly parameters: import('../lib/argon2.js').Argon2Parameters } | { readonly hash: string }
+ *     | { readonly foreignHash: string })} PasswordJob
  */
 
 /** @typedef {{ readonly value: string | boolean } | { readonly error: string }} PasswordJobResult */
@@ -23,14 +25,19 @@ parentPort?.on('message', async (/** @type {PasswordJob} */ job) => {
  */
 async function run(job) {
   try {
-    const value =
-      'hash' in job
-        ? await verify(job.hash, job.password, job.pepper)
-        : await hash(job.password, job.parameters, job.pepper);
-    return { value };
+    return { value: await work(job) };
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/**
+ * @param {PasswordJob} job
+ * @returns {Promise<string | boolean>}
+ */
+function work(job) {
+  if ('foreignHash' in job) return verifyForeignHash(job.foreignHash, job.password);
+  return 'hash' in job ? verify(job.hash, job.password, job.pepper) : hash(job.password, job.parameters, job.pepper);
 }
 
 function lowerPriority() {

@@ -1,10 +1,14 @@
 import { type Argon2Parameters, makeDecoy, parametersOf, sameParameters } from '../lib/argon2.js';
+import { readForeignHash } from '../lib/foreign-hash.js';
 import { canBePassword, normalizePassword, type PasswordRejection, rejections } from '../lib/password-policy.ts';
 import type { BreachedPasswords } from './breached-passwords.ts';
 import { isCommonPassword } from './common-passwords.ts';
 import { createHashingPool, type HashingPool, type HashingSlot } from './password-pool.ts';
 
-/** A hash in PHC format, and the id of the pepper that went into it; null if none did. */
+/**
+ * A hash in PHC format, and the id of the pepper that went into it; null if none did. Or one that another system made, in
+ * one of the forms of `lib/foreign-hash.js`, until the next login.
+ */
 export interface PasswordHash {
   readonly hash: string;
   readonly pepperKeyId: string | null;
@@ -47,6 +51,13 @@ export interface PasswordSlot {
    * @returns needsRehash if it matches, but was made with other parameters or another pepper than the current ones
    */
   verify(password: string, stored: PasswordHash | null): Promise<{ matches: boolean; needsRehash: boolean }>;
+  /**
+   * Takes what is missing of the work of a refusal, while there are foreign hashes: then each takes the work of a hash of
+   * ours and of a foreign one, so that the time does not tell who came along from another system, and who is nobody.
+   * @param stored what {@link verify} compared with
+   * @param foreign the hash of anybody who came along; null once there is none
+   */
+  evenOut(password: string, stored: PasswordHash | null, foreign: string | null): Promise<void>;
   /** Gives the place back. Doing so twice changes nothing. */
   release(): void;
 }
@@ -98,6 +109,8 @@ function createKeeper({ parameters, peppers }: PasswordsOptions) {
     return pepper ? { hash: stored.hash, pepper: pepper.key, cost } : null;
   }
 
+  const isForeign = (stored: PasswordHash | null) => stored !== null && readForeignHash(stored.hash) !== null;
+
   return (slot: HashingSlot): Omit<PasswordSlot, 'release'> => ({
     async hash(password) {
       if (!canBePassword(password)) throw new TypeError('a text that cannot be a password');
@@ -107,11 +120,21 @@ function createKeeper({ parameters, peppers }: PasswordsOptions) {
     async verify(password, stored) {
       // What never was a password is compared with nothing, as the empty one: normalized it could equal one that was.
       const possible = canBePassword(password);
+      if (possible && stored && isForeign(stored)) {
+        const matches = await slot.verifyForeign(stored.hash, password);
+        return { matches, needsRehash: matches };
+      }
       const opened = possible ? open(stored) : null;
       const { hash, pepper } = opened ?? { hash: decoy, pepper: current?.key };
       const matches = (await slot.verify(hash, possible ? normalizePassword(password) : '', pepper)) && opened !== null;
       const asNow = opened && sameParameters(opened.cost, parameters) && stored?.pepperKeyId === (current?.id ?? null);
       return { matches, needsRehash: matches && !asNow };
+    },
+    async evenOut(password, stored, foreign) {
+      // What never was a password was compared with the decoy, whatever is stored.
+      const possible = canBePassword(password);
+      if (possible && isForeign(stored)) await slot.verify(decoy, normalizePassword(password), current?.key);
+      else if (foreign !== null) await slot.verifyForeign(foreign, possible ? password : '');
     },
   });
 }

@@ -19,6 +19,8 @@ const TAG_BYTES = 32;
 // The libraries do not agree on the order of t and p, but read either.
 const PHC =
   /^\$argon2id\$v=19\$m=(?<m>[1-9]\d{0,6}),(?:t=(?<t>[1-9]\d{0,3}),p=(?<p>[1-9]\d{0,2})|p=(?<p2>[1-9]\d{0,2}),t=(?<t2>[1-9]\d{0,3}))\$(?<salt>[A-Za-z0-9+/]+)\$(?<tag>[A-Za-z0-9+/]+)$/;
+// What other systems write: all three variants.
+const FOREIGN_VARIANT = /^\$argon2(?:id|i|d)\$/;
 // An imported hash must not be able to exhaust the machine: the memory of RFC 9106's first recommendation is the most.
 const MAX_MEMORY_KIB = 2 ** 21;
 
@@ -66,6 +68,28 @@ export function parametersOf(hash) {
   const possible = memoryKiB >= 8 * parallelism && memoryKiB <= MAX_MEMORY_KIB;
   // The shortest salt and tag of RFC 9106 §3.1.
   return possible && byteLength(salt) >= 8 && byteLength(tag) >= 4 ? parameters : null;
+}
+
+/**
+ * The cost of a hash that another system made, with any of the variants.
+ * @param {string} hash in PHC format
+ * @returns {Argon2Parameters | null} null for anything but a hash of version 19 that can be verified
+ */
+export function foreignParametersOf(hash) {
+  return parametersOf(hash.replace(FOREIGN_VARIANT, '$argon2id$$'));
+}
+
+/**
+ * Whether a hash of another system, with any of the variants and without a pepper, was made of this password. Works where
+ * {@link hash} does.
+ * @param {string} hash in PHC format; anything that {@link foreignParametersOf} does not read is false
+ * @param {string} password
+ * @returns {Promise<boolean>}
+ */
+export async function verifyForeign(hash, password) {
+  if (!foreignParametersOf(hash)) return false;
+  const library = await load();
+  return library.verify(hash, password);
 }
 
 /**

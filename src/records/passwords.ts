@@ -84,6 +84,13 @@ export async function countAttempt(
   };
 }
 
+/** The hash of somebody who came along from another system and has not logged in since; null once there is none. */
+export async function anyForeign(db: Db): Promise<string | null> {
+  const [row] = await db.query<{ hash: string }>`
+    SELECT hash FROM passwords WHERE hash NOT LIKE '$argon2id$%' ORDER BY user_id LIMIT 1`;
+  return row?.hash ?? null;
+}
+
 /** Puts a stronger hash of the same password in place of `from`; a password changed meanwhile stays. */
 export async function rehash(db: Db, userId: string, from: PasswordHash, to: PasswordHash): Promise<void> {
   await db.execute`

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, pbkdf2Sync } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { readdirSync, readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -181,6 +181,7 @@ describe('a password', () => {
           jobs.push({ hash, pepper });
           return true;
         },
+        verifyForeign: () => Promise.reject(new Error('nothing foreign is stored here')),
         release: () => {},
       }),
     };
@@ -370,5 +371,44 @@ describe('the search for breached passwords', () => {
     ['never stops', () => new Response(`${other}:3\r\n`.repeat(30_000))],
   ])('does not know when the service %s', async (_, respond) => {
     expect(await answering(respond)(PASSWORD)).toBe('unknown');
+  });
+});
+
+describe('a password that came along with a hash of another system', () => {
+  // Django's PBKDF2, over `letmein`.
+  const FOREIGN = { hash: 'pbkdf2_sha256$100$seasalt$oh5Xuc+wbOXD9WzE2mOkaVxVXmPXkSH4RtlZ6bA7VMw=', pepperKeyId: null };
+
+  it('is verified in a thread as it is, and is to be hashed anew', async () => {
+    const hash = `pbkdf2_sha256$100$seasalt$${pbkdf2Sync('letmein', 'seasalt', 100, 32, 'sha256').toString('base64')}`;
+    const stored = { hash, pepperKeyId: null };
+    const slot = taken(toClose(createPasswords({ parameters: CHEAP, peppers: [NEW_PEPPER] })).reserve());
+    expect(await slot.verify('letmein', stored)).toEqual({ matches: true, needsRehash: true });
+    expect(await slot.verify('letmeout', stored)).toEqual({ matches: false, needsRehash: false });
+    expect(await slot.verify('half \ud83d', stored)).toEqual({ matches: false, needsRehash: false });
+    slot.release();
+  });
+
+  it('costs a refusal what every other refusal costs, as long as there are such hashes (evenOut)', async () => {
+    const jobs: string[] = [];
+    const slot: HashingSlot = {
+      hash: () => Promise.reject(new Error('nothing is to be hashed here')),
+      verify: async () => jobs.push('argon2') === 0,
+      verifyForeign: async () => jobs.push('foreign') === 0,
+      release: () => {},
+    };
+    const pool: HashingPool = { ...createHashingPool({ size: 1 }), reserve: () => slot };
+    const passwords = toClose(createPasswords({ parameters: CHEAP, peppers: [NEW_PEPPER], pool }));
+    const own = { hash: await argon2id.hash(PASSWORD, CHEAP), pepperKeyId: null };
+    for (const typed of ['wrong', 'half \ud83d', '']) {
+      for (const stored of [null, own, FOREIGN, { ...FOREIGN, hash: 'malformed' }]) {
+        const place = taken(passwords.reserve());
+        expect((await place.verify(typed, stored)).matches).toBe(false);
+        await place.evenOut(typed, stored, FOREIGN.hash);
+        expect(jobs.splice(0).sort()).toEqual(['argon2', 'foreign']);
+        await place.verify(typed, own);
+        await place.evenOut(typed, own, null);
+        expect(jobs.splice(0)).toEqual(['argon2']);
+      }
+    }
   });
 });

@@ -62,6 +62,7 @@ export async function checkAccountPassword(
   const { matches, needsRehash } = await slot.verify(typed, stored);
   const userId = account?.userId ?? null;
   if (!matches || !stored || !userId) {
+    await slot.evenOut(typed, stored, await passwords.anyForeign(app.database));
     await transact(app, caller.client, async ({ emit }) => emit({ kind: 'LoginFailed', userId, method: 'PASSWORD' }));
     return { kind: 'InvalidCredentials' };
   }
