@@ -1,3 +1,5 @@
+import type { FactorName } from './factors/index.ts';
+import { resealRecoveryCodes } from './factors/recovery-code.ts';
 import { resealTotp } from './factors/totp.ts';
 import type { Database } from './infra/database.ts';
 import type { Cipher } from './lib/cipher.ts';
@@ -21,7 +23,11 @@ export interface Resealed {
  */
 export async function reseal(database: Database, cipher: Cipher): Promise<Resealed> {
   const keys = await signingKeys.reseal(database, cipher);
-  const counted = [await resealApps(database, cipher), await resealTokens(database, cipher)];
+  const counted = [
+    await resealAuthenticators(database, cipher, 'TOTP', resealTotp),
+    await resealAuthenticators(database, cipher, 'RECOVERY_CODE', resealRecoveryCodes),
+    await resealTokens(database, cipher),
+  ];
   return {
     resealed: counted.reduce((sum, { resealed }) => sum + resealed, keys),
     unopened: counted.reduce((sum, { unopened }) => sum + unopened, 0),
@@ -52,18 +58,23 @@ async function resealTokens(database: Database, cipher: Cipher): Promise<Reseale
   }
 }
 
-async function resealApps(database: Database, cipher: Cipher): Promise<Resealed> {
+async function resealAuthenticators(
+  database: Database,
+  cipher: Cipher,
+  kind: FactorName,
+  resealed: typeof resealTotp,
+): Promise<Resealed> {
   const counts = { resealed: 0, unopened: 0 };
   let after: string | null = null;
   for (;;) {
-    const some: Awaited<ReturnType<typeof authenticators.listKind>> = await authenticators.listKind(database, 'TOTP', {
+    const some: Awaited<ReturnType<typeof authenticators.listKind>> = await authenticators.listKind(database, kind, {
       after,
       limit: BATCH,
     });
-    for (const app of some) {
-      const data = resealTotp(cipher, app);
+    for (const held of some) {
+      const data = resealed(cipher, held);
       if (data === 'unopened') counts.unopened += 1;
-      else if (data && (await authenticators.replaceData(database, { id: app.id, expected: app.data, data })))
+      else if (data && (await authenticators.replaceData(database, { id: held.id, expected: held.data, data })))
         counts.resealed += 1;
     }
     after = some.at(-1)?.id ?? null;

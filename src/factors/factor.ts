@@ -37,8 +37,9 @@ export interface Factor {
   /**
    * Whether guessing could ever be right: then a hundred wrong answers in a row disable what a person holds of it (NIST SP
    * 800-63B-4 §3.2.2). What has 64 bits and more does not wear out, or whoever knows a password could take it away.
+   * `MARKED`: only what has `guessable: true` in its data, as shorter ones that came along from another system.
    */
-  readonly guessable: boolean;
+  readonly guessable: boolean | 'MARKED';
   /** Whether every answer of this one was used. Left out where it always has another. */
   isUsedUp?(authenticator: Pick<Authenticator, 'data'>): boolean;
   /**

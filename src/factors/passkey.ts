@@ -66,18 +66,21 @@ export const passkey: Factor = {
     const assertion = await verifyAssertion(relyingParty(config), answer, {
       challenge,
       credential,
-      userHandle: handleOf(userId),
+      userHandle: credential.userHandle === undefined ? handleOf(userId).toString('base64url') : credential.userHandle,
       identifies,
       userVerification: verifiesUser ? 'required' : 'preferred',
     });
     // WebAuthn Level 3 §7.2, step 18: what may be copied does not change.
-    if (!assertion || assertion.backupEligible !== credential.backupEligible) return null;
-    const { counter, backedUp } = assertion;
+    if (!assertion || assertion.backupEligible !== (credential.backupEligible ?? assertion.backupEligible)) return null;
+    const { counter, backedUp, backupEligible } = assertion;
     if ((counter > 0 || credential.counter > 0) && counter <= credential.counter) {
       emit({ kind: 'PasskeyCounterRegressed', userId, authenticatorId: authenticator.id });
       return null;
     }
     const verifiedUser = assertion.userVerified && credential.userVerified;
-    return { authenticator, data: { ...authenticator.data, counter, backedUp }, verifiedUser };
+    // What another system did not keep is known from the first use on.
+    const learned = credential.userHandle === null ? { userHandle: assertion.userHandle } : {};
+    const data = { ...authenticator.data, counter, backupEligible, backedUp, ...learned };
+    return { authenticator, data, verifiedUser };
   },
 };

@@ -16,8 +16,8 @@ export function totpData(
   userId: string,
   app: TotpParameters & { readonly secret: string; readonly lastStep: number },
 ): AuthenticatorData {
-  const { secret, period, digits, lastStep } = app;
-  return { sealedSecret: cipher.seal(secret, sealedFor(userId)), period, digits, lastStep } satisfies TotpData;
+  const { secret, ...others } = app;
+  return { sealedSecret: cipher.seal(secret, sealedFor(userId)), ...others } satisfies TotpData;
 }
 
 /** An authenticator app (RFC 6238). The code of the present time step or of the one before, each step once. */

@@ -30,3 +30,16 @@ export function readRecoveryCode(typed: string): string | null {
     .replaceAll(/[IL]/g, '1');
   return FORM.test(code) ? code : null;
 }
+
+// What other systems hand out: letters, whose case matters to some, and digits.
+const FOREIGN_FORM = /^[A-Za-z0-9]{6,40}$/;
+
+/**
+ * Reads a recovery code that another system made, as it was kept or as a person types it: blanks and dashes do not matter.
+ * @returns null for anything that cannot be such a code
+ */
+export function readForeignRecoveryCode(typed: string): string | null {
+  if (typed.length > MAX_TYPED_LENGTH) return null;
+  const code = typed.normalize('NFKC').replace(PUNCTUATION, '');
+  return FOREIGN_FORM.test(code) ? code : null;
+}

@@ -35,8 +35,8 @@ export interface PasskeyCredential {
   readonly publicKey: string;
   readonly counter: number;
   readonly transports: readonly string[];
-  /** Whether it may leave its device (WebAuthn Level 3 §6.1.3, BE). Never changes. */
-  readonly backupEligible: boolean;
+  /** Whether it may leave its device (WebAuthn Level 3 §6.1.3, BE). Never changes. Null: its first use tells. */
+  readonly backupEligible: boolean | null;
   readonly backedUp: boolean;
   /** Whether the authenticator verified its user as the passkey was made. */
   readonly userVerified: boolean;
@@ -44,6 +44,11 @@ export interface PasskeyCredential {
   readonly discoverable: boolean;
   /** The make of the authenticator. */
   readonly aaguid: string;
+  /**
+   * By which another system named its owner to it, base64url, where it came along from there; null where that system did
+   * not keep it, until its first use tells. Left out for those that were registered here.
+   */
+  readonly userHandle?: string | null;
 }
 
 /** What an assertion that is right tells. */
@@ -52,10 +57,12 @@ export interface Assertion {
   readonly backupEligible: boolean;
   readonly backedUp: boolean;
   readonly userVerified: boolean;
+  /** By which it named its owner, base64url; null if it did not. */
+  readonly userHandle: string | null;
 }
 
 /** WebAuthn Level 3 §4: a credential id has at most 1,023 bytes. */
-const MAX_CREDENTIAL_ID_BYTES = 1_023;
+export const MAX_CREDENTIAL_ID_BYTES = 1_023;
 /** Time that a person has for a ceremony, as the browser is told. */
 const TIMEOUT_MS = 300_000;
 
@@ -173,7 +180,8 @@ export async function verifyAssertion(
   expected: {
     readonly challenge: Buffer;
     readonly credential: Pick<PasskeyCredential, 'id' | 'publicKey'>;
-    readonly userHandle: Buffer;
+    /** base64url. Null: it is not known what the authenticator was told; then the id of the passkey alone names its owner. */
+    readonly userHandle: string | null;
     /** Whether nobody was named before, so that the response itself must say whose it is (§7.2, step 6). */
     readonly identifies: boolean;
     readonly userVerification: UserVerification;
@@ -186,7 +194,7 @@ export async function verifyAssertion(
     const publicKey = isoBase64URL.toBuffer(credential.publicKey);
     if (isEcdsa(publicKey) && !isDer(isoBase64URL.toBuffer(assertion.response.signature))) return null;
     const shown = assertion.response.userHandle || null;
-    if (shown === null ? identifies : shown !== isoBase64URL.fromBuffer(new Uint8Array(userHandle))) return null;
+    if (shown === null ? identifies : userHandle !== null && shown !== userHandle) return null;
     const { verified, authenticationInfo } = await verifyAuthenticationResponse({
       response: assertion,
       expectedChallenge: isoBase64URL.fromBuffer(new Uint8Array(expected.challenge)),
@@ -203,6 +211,7 @@ export async function verifyAssertion(
       backupEligible: credentialDeviceType === 'multiDevice',
       backedUp: credentialBackedUp,
       userVerified,
+      userHandle: shown,
     };
   } catch {
     return null;
@@ -261,7 +270,7 @@ function isFramed(clientDataJSON: string): boolean {
  * be a second factor that anybody, or nobody, can answer. ES256 means P-256 here (WebAuthn Level 3 §5.8.5), although
  * COSE would take the algorithm with another curve.
  */
-function isSound(publicKey: Uint8Array<ArrayBuffer>): boolean {
+export function isSound(publicKey: Uint8Array<ArrayBuffer>): boolean {
   const cosePublicKey = decodeCredentialPublicKey(publicKey) as Map<number, unknown>;
   const text = (label: number) => {
     const bytes = cosePublicKey.get(label);
@@ -308,6 +317,6 @@ function endOfInteger(bytes: Uint8Array, at: number): number | null {
 
 const TRANSPORTS: ReadonlySet<string> = new Set(['ble', 'cable', 'hybrid', 'internal', 'nfc', 'smart-card', 'usb']);
 
-function transportsOf(said: unknown): string[] {
+export function transportsOf(said: unknown): string[] {
   return Array.isArray(said) ? said.filter((each): each is string => TRANSPORTS.has(each)) : [];
 }

@@ -67,17 +67,25 @@ export async function add(db: Db, authenticator: NewAuthenticator, now: Date): P
 /**
  * Counts a check of what a person holds of a factor, before it is made. A hundred parallel guesses are a hundred
  * counted ones.
+ * @param which `marked` counts only for those whose data say that they can be guessed; the others may always be checked
  * @returns the ids of those that may be checked, and of those whose last check this is if it fails
  */
 export async function countAttempt(
   db: Db,
   userId: string,
   kind: string,
+  which: 'all' | 'marked',
 ): Promise<{ readonly usable: readonly string[]; readonly wornOut: readonly string[] }> {
   const rows = await db.query<{ id: string; attempts: number }>`
-    UPDATE authenticators SET consecutive_attempts = consecutive_attempts + 1
-    WHERE user_id = ${userId}::uuid AND kind = ${kind} AND consecutive_attempts < ${MAX_CONSECUTIVE_ATTEMPTS}
-    RETURNING id, consecutive_attempts AS attempts`;
+    WITH counted AS (
+      UPDATE authenticators SET consecutive_attempts = consecutive_attempts + 1
+      WHERE user_id = ${userId}::uuid AND kind = ${kind} AND consecutive_attempts < ${MAX_CONSECUTIVE_ATTEMPTS}
+        AND (${which === 'all'} OR data @> '{"guessable": true}')
+      RETURNING id, consecutive_attempts AS attempts
+    )
+    SELECT id, attempts FROM counted
+    UNION ALL SELECT id, 0 FROM authenticators
+    WHERE user_id = ${userId}::uuid AND kind = ${kind} AND NOT (${which === 'all'} OR data @> '{"guessable": true}')`;
   const wornOut = rows.filter(({ attempts }) => attempts >= MAX_CONSECUTIVE_ATTEMPTS);
   return { usable: rows.map(({ id }) => id), wornOut: wornOut.map(({ id }) => id) };
 }

@@ -56,8 +56,9 @@ export async function countAnswer(app: App, userId: string, given: GivenAnswer):
   const count = factorCount(userId);
   const wait = await app.limiter.count(count);
   if (wait !== null) return rateLimited(wait);
-  const { guessable } = factors[given.name];
-  const counted = guessable ? await authenticators.countAttempt(app.database.relaxed, userId, given.name) : null;
+  const { guessable }: Factor = factors[given.name];
+  const which = guessable === 'MARKED' ? 'marked' : 'all';
+  const counted = guessable ? await authenticators.countAttempt(app.database.relaxed, userId, given.name, which) : null;
   const { usable = null, wornOut = [] } = counted ?? {};
   return { kind: 'counted', ...given, usable, wornOut, refund: () => app.limiter.refund(count) };
 }
