@@ -3,13 +3,14 @@ import { createRequire } from 'node:module';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { type Command, parseableOptions, table, UsageError } from './cli/command.ts';
 import { events } from './cli/events.ts';
+import { importCommand } from './cli/import.ts';
 import { keys } from './cli/keys.ts';
 import { migrate } from './cli/migrate.ts';
 import { serve } from './cli/serve.ts';
 import { users } from './cli/users.ts';
 import { describeSettings } from './config.ts';
 
-const commands: Readonly<Record<string, Command>> = { serve, migrate, keys, users, events };
+const commands: Readonly<Record<string, Command>> = { serve, migrate, keys, users, events, import: importCommand };
 
 const { version: VERSION } = createRequire(import.meta.url)('../package.json') as { version: string };
 

@@ -36,6 +36,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   live: ['lib', 'infra', 'type config', 'records', 'overdue'],
   overdue: ['records', 'type infra/database'],
   reseal: ['lib', 'records', 'factors', 'type infra/database'],
+  import: ['lib', 'records', 'factors', 'type infra/database', 'type providers'],
   hooks: ['type mail'],
   config: ['lib', 'type factors', 'providers'],
   events: ['type records'],
