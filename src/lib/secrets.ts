@@ -4,7 +4,8 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
  * The kinds of opaque tokens. The prefix names the kind, so that one kind is never looked up as another and a leaked
  * token can be told by a scanner. A `handle` is what a client holds while an answer is awaited, a `link` is what stands
  * in the link of a mail, a `device` is what a trusted device is known by. On the way to a provider and back, the client
- * keeps a `flow`, the provider brings back a `state`, and the browser brings on a `return`.
+ * keeps a `flow`, the provider brings back a `state`, and the browser brings on a `return`. An `invitation` stands in the
+ * link of a mail that lets somebody sign up.
  */
 export const TOKEN_PREFIX = {
   session: 'ps_',
@@ -16,6 +17,7 @@ export const TOKEN_PREFIX = {
   flow: 'pf_',
   state: 'pt_',
   return: 'pc_',
+  invitation: 'pi_',
 } as const;
 export type TokenKind = keyof typeof TOKEN_PREFIX;
 

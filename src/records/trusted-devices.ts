@@ -32,6 +32,11 @@ export async function isTrusted(
   return rows.length === 1;
 }
 
+/** Trusts no device of a person any more. */
+export async function removeAll(db: Db, userId: string): Promise<void> {
+  await db.execute`DELETE FROM trusted_devices WHERE user_id = ${userId}::uuid`;
+}
+
 /**
  * Forgets every device of a person.
  * @param binding of those that were still trusted

@@ -63,6 +63,13 @@ export async function lock(db: Db, id: string): Promise<boolean> {
   return rows.length === 1;
 }
 
+/** Locks some people until the transaction ends, always in the same order: of two that lock each other, one waits. */
+export async function lockAll(db: Db, ids: readonly string[]): Promise<readonly string[]> {
+  const rows = await db.query<{ id: string }>`
+    SELECT id FROM users WHERE id = ANY(${ids}::uuid[]) ORDER BY id FOR UPDATE`;
+  return rows.map(({ id }) => id);
+}
+
 /** Names a person. */
 export async function setName(db: Db, id: string, name: string | null): Promise<void> {
   await db.execute`UPDATE users SET name = ${name} WHERE id = ${id}::uuid`;
@@ -135,6 +142,19 @@ export async function setDisabled(db: Db, id: string, since: Date | null): Promi
   const changed = await db.execute`
     UPDATE users SET disabled_at = ${since} WHERE id = ${id}::uuid AND (disabled_at IS NULL) <> (${since}::timestamptz IS NULL)`;
   return changed === 1;
+}
+
+/**
+ * Whether somebody is one of those with these roles who can log in, and there is nobody else. Until the transaction ends,
+ * whoever else asks about another one waits: of two who take the roles from each other, the second finds nobody left.
+ */
+export async function isLastWith(db: Db, roles: readonly string[], id: string): Promise<boolean> {
+  const locked = db.query`SELECT pg_advisory_xact_lock(hashtextextended('administrators', 7067))`;
+  const found = db.query<{ own: boolean; others: boolean }>`
+    SELECT EXISTS (SELECT 1 FROM users WHERE roles && ${roles}::text[] AND disabled_at IS NULL AND id = ${id}::uuid) AS own,
+      EXISTS (SELECT 1 FROM users WHERE roles && ${roles}::text[] AND disabled_at IS NULL AND id <> ${id}::uuid) AS others`;
+  const [, [row]] = await Promise.all([locked, found]);
+  return row?.own === true && !row.others;
 }
 
 /** Locks a person until the transaction ends. False if they are gone, or disabled. */
