@@ -65,14 +65,50 @@ interface Facts {
   readonly DeviceTrusted: Nothing;
   readonly TrustedDevicesForgotten: { readonly count: number };
   readonly AccountDeleted: Nothing;
-  /** By the operator, as the next two. */
-  readonly AccountDisabled: Nothing;
-  readonly AccountEnabled: Nothing;
-  readonly RolesChanged: { readonly roles: readonly string[] };
+  readonly AccountDisabled: ByAdministrator;
+  readonly AccountEnabled: ByAdministrator;
+  readonly RolesChanged: ByAdministrator & { readonly roles: readonly string[] };
+  /** An administrator made the account; its person has not been there yet. */
+  readonly AccountCreated: ByAdministrator;
+  /** Somebody signed up whom an administrator had invited. */
+  readonly InvitationAccepted: ByAdministrator & {
+    readonly invitationId: string;
+    readonly roles: readonly string[];
+  };
+  /** At the next login the person has to choose another password. */
+  readonly PasswordChangeDemanded: ByAdministrator;
+  /** Every second factor was taken away, and no device is trusted any more. */
+  readonly FactorsReset: ByAdministrator & { readonly factors: readonly string[] };
+  /** All that there were. */
+  readonly SessionsRevoked: ByAdministrator & { readonly count: number };
 }
+
+/** What was done to an account by somebody who is not its person. */
+interface ByAdministrator {
+  /** The id of the administrator; null for the operator at the command line. */
+  readonly by: string | null;
+}
+
+/** What an administrator does. */
+export type AdministratorAction =
+  | 'CREATE_USER'
+  | 'DISABLE_USER'
+  | 'ENABLE_USER'
+  | 'SET_ROLES'
+  | 'REQUIRE_PASSWORD_CHANGE'
+  | 'REVOKE_SESSIONS'
+  | 'RESET_FACTORS'
+  | 'DELETE_USER'
+  | 'INVITE_USER'
+  | 'REVOKE_INVITATION';
 
 /** Facts that may be about nobody we know. */
 interface AnonymousFacts {
+  /**
+   * Told of the administrator: what they did, and to which account or invitation. Of nobody: the operator at the command
+   * line.
+   */
+  readonly AdministratorActed: { readonly action: AdministratorAction; readonly subjectId: string };
   readonly LoginFailed: { readonly method: AuthenticationMethod['method'] };
   /** A message was given up after a day. */
   readonly MessageNotDelivered: { readonly message: string };

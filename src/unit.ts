@@ -63,6 +63,11 @@ const MAX_ATTEMPTS = 3;
  */
 const COLLISIONS: ReadonlySet<string> = new Set(['40P01', '40001', '23503', '23505']);
 
+interface TransactOptions {
+  readonly muted?: boolean;
+  readonly by?: string;
+}
+
 /** What is sealed in such a job. */
 export interface Post {
   /** Names the message, however often it is tried. */
@@ -76,13 +81,14 @@ export interface Post {
  *
  * Nothing slow belongs inside: hashing and every call to the outside happen before or after. Messages are jobs of the
  * same transaction: none is sent for something that did not happen, and none is lost for something that did.
- * @param options `muted` sends nothing that anybody could ask for
+ * @param options `muted` sends nothing that anybody could ask for; `by` is the administrator who acts on others: what is
+ * told of those does not tell where the administrator is
  */
 export async function transact<R>(
   app: App,
   client: Client,
   work: (unit: Unit) => Promise<R>,
-  options: { readonly muted?: boolean } = {},
+  options: TransactOptions = {},
 ): Promise<R> {
   for (let attempts = 1; ; attempts += 1) {
     try {
@@ -98,7 +104,7 @@ async function attempt<R>(
   app: App,
   client: Client,
   work: (unit: Unit) => Promise<R>,
-  options: { readonly muted?: boolean },
+  options: TransactOptions,
 ): Promise<R> {
   const announced: AuthEvent[] = [];
   const messages: { readonly message: Message | null; readonly limited: Limited | undefined }[] = [];
@@ -128,14 +134,14 @@ async function attempt<R>(
           return message;
         }),
       );
-      notices = await dueNotices(app, db, client, announced, now);
+      notices = await dueNotices(app, db, { ...client, of: options.by ?? null }, announced, now);
       return result;
     },
     // Without waiting for anything before its statements, or they would come after the commit.
     (db) =>
       Promise.all([
-        events.append(db, announced, client, now),
-        ...[...due, ...notices].map((message) => post(app, db, message)),
+        events.append(db, announced, { ...client, of: options.by ?? null }, now),
+        ...[...due, ...notices].map((message) => post(app.cipher, db, message)),
       ]),
   );
   // The bus tells every instance; this one must not wait for it, or its own next request could still be recognised.
@@ -156,6 +162,7 @@ function forgetChanged({ sessions, live: { connections } }: App, event: AuthEven
     case 'LoginFailed':
     case 'SignedUp':
     case 'SignUpRepeated':
+    case 'AdministratorActed':
     case 'MessageNotDelivered':
       break;
     default:
@@ -171,7 +178,7 @@ function forgetChanged({ sessions, live: { connections } }: App, event: AuthEven
 async function dueNotices(
   app: App,
   db: Db,
-  client: Client,
+  client: Client & { readonly of: string | null },
   announced: readonly AuthEvent[],
   at: Date,
 ): Promise<Message[]> {
@@ -208,8 +215,11 @@ async function isOverLimit(
   return true;
 }
 
-// Sealed, because it carries codes and links, of which the database holds nothing but hashes.
-function post({ cipher }: App, db: Db, message: Message | null): Promise<void> {
+/**
+ * Adds the job that delivers a message, in the transaction that it belongs to. Sealed, because it carries codes and
+ * links, of which the database holds nothing but hashes.
+ */
+export function post(cipher: Cipher, db: Db, message: Message | null): Promise<void> {
   const sealed: Post = { id: randomUUID(), message };
   return addJob(db, { task: DELIVER, payload: { sealed: cipher.seal(JSON.stringify(sealed), DELIVER) } });
 }

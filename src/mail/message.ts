@@ -43,7 +43,9 @@ export interface Notice {
     | 'RECOVERY_CODE_USED'
     | 'RECOVERY_CODES_GENERATED'
     | 'PROVIDER_CONNECTED'
-    | 'PROVIDER_DISCONNECTED';
+    | 'PROVIDER_DISCONNECTED'
+    | 'PASSWORD_CHANGE_DEMANDED'
+    | 'FACTORS_RESET';
   /** ISO 8601. */
   readonly at: string;
   readonly ipAddress: string | null;
@@ -71,6 +73,10 @@ export interface MailData {
   readonly LinkAccountCode: { readonly code: string; readonly codeLifetime: number };
   readonly ReauthenticationCode: { readonly code: string; readonly codeLifetime: number };
   readonly SecurityNotice: Notice;
+  /** An administrator lets somebody sign up with this address. */
+  readonly Invitation: { readonly link: string; readonly linkLifetime: number };
+  /** An administrator made an account with this address, which has no password yet. */
+  readonly AccountCreated: { readonly link: string; readonly linkLifetime: number };
   /** The account is gone. */
   readonly Goodbye: Record<never, never>;
 }

@@ -105,6 +105,28 @@ export const mails: MailMessages = {
 
   SecurityNotice: securityNotice,
 
+  Invitation: ({ link, linkLifetime }, brand) =>
+    writeMail(brand, 'Your invitation', [
+      {
+        text: `You are invited to have an account at ${productName(brand)} with this address. Open this link to make it. It works once, for ${inWords(linkLifetime)}.`,
+      },
+      { link, label: 'Accept the invitation' },
+      {
+        footnote: 'If this was not expected, ignore this mail: without it there will be no account. Never pass it on.',
+      },
+    ]),
+
+  AccountCreated: ({ link, linkLifetime }, brand) =>
+    writeMail(brand, 'Your new account', [
+      {
+        text: `An account at ${productName(brand)} was made for you with this address. Open this link to choose its password. It works once, for ${inWords(linkLifetime)}.`,
+      },
+      { link, label: 'Choose a password' },
+      {
+        footnote: `If this was not expected, contact the support of ${productName(brand)}. Never pass this mail on.`,
+      },
+    ]),
+
   Goodbye: (_data, brand) =>
     writeMail(brand, 'Account deleted', [
       {

@@ -8,6 +8,8 @@ interface Wording {
   readonly happened: (product: string, subject: string | null) => string;
   /** What to do where a new password alone does not bring the account back. */
   readonly shutOut?: string;
+  /** Whether it was no act of whoever is in the account, so that there is no device to be told. */
+  readonly byAdministrator?: true;
 }
 
 const LOST_ADDRESS = 'If that no longer works with this address, contact support right away.';
@@ -122,6 +124,18 @@ const WORDING: Readonly<Record<Notice['change'], Wording>> = {
     happened: (product, connection) =>
       `Your account at ${product} is not connected with ${connection ?? 'another service'} any more.`,
   },
+  PASSWORD_CHANGE_DEMANDED: {
+    subject: 'Your password has to be changed',
+    happened: (product) =>
+      `An administrator of ${product} asks for another password of your account: you choose it at your next login. All devices were logged out.`,
+    byAdministrator: true,
+  },
+  FACTORS_RESET: {
+    subject: 'Your second factors were removed',
+    happened: (product, factors) =>
+      `An administrator of ${product} removed the second factors of your account${factors ? `: ${factors}` : ''}. All devices were logged out. After your next login, set up a second factor again.`,
+    byAdministrator: true,
+  },
   RECOVERY_CODES_GENERATED: {
     subject: 'Your recovery codes were replaced',
     happened: (product) =>
@@ -140,14 +154,25 @@ function named(what: string, which: string | null, without: string): string {
 
 /** The mail that tells somebody of a change of their account, and the way out if it was not theirs. */
 export function securityNotice(notice: Notice, brand: Brand): RenderedMail {
-  const { subject, happened, shutOut } = WORDING[notice.change];
+  const { subject, happened, shutOut, byAdministrator } = WORDING[notice.change];
   const product = productName(brand);
   const more: readonly Block[] = shutOut === undefined ? [] : [{ text: shutOut }];
+  const what = { text: happened(product, notice.subject === undefined ? null : inert(notice.subject)) };
+  const when = { When: instantInWords(notice.at) };
+  if (byAdministrator) {
+    return writeMail(brand, subject, [
+      what,
+      { details: when },
+      {
+        footnote: `If this was not asked for by you, and you do not know why it was done, contact the support of ${product}.`,
+      },
+    ]);
+  }
   return writeMail(brand, subject, [
-    { text: happened(product, notice.subject === undefined ? null : inert(notice.subject)) },
+    what,
     {
       details: {
-        When: instantInWords(notice.at),
+        ...when,
         'From the network address': networkAddress(notice.ipAddress),
         'Device, as it calls itself': deviceName(notice.userAgent),
       },

@@ -6,6 +6,8 @@ interface NoticeSource {
   readonly at: Date;
   readonly ipAddress: string | null;
   readonly userAgent: string | null;
+  /** Whose client that was, if others are not to be told of it. */
+  readonly of?: string | null;
 }
 
 /** What a person is told of an event, and which address of theirs hears of it beside the primary one. */
@@ -19,10 +21,11 @@ interface Told {
  * The mails that tell a person of a change of their account (ASVS 6.3.7): one to whatever is the primary address when
  * it is sent, and one to the address that the change took out of its place. Most events have none.
  */
-export function noticesOf(event: AuthEvent, { at, ipAddress, userAgent }: NoticeSource): Message[] {
+export function noticesOf(event: AuthEvent, { at, of = null, ...client }: NoticeSource): Message[] {
   const told = toldOf(event);
   if (!told || event.userId === null) return [];
   const { alsoTo, ...what } = told;
+  const { ipAddress, userAgent } = of === null || of === event.userId ? client : { ipAddress: null, userAgent: null };
   const data: Notice = { ...what, at: at.toISOString(), ipAddress, userAgent };
   const recipients: MailRecipient[] = [{ userId: event.userId }, ...(alsoTo === undefined ? [] : [{ email: alsoTo }])];
   return recipients.map((to) => ({ mail: 'SecurityNotice', to, data }));
@@ -77,6 +80,10 @@ function toldOf(event: AuthEvent): Told | null {
       return event.signingUp ? null : { change: 'PROVIDER_CONNECTED', subject: connectionInWords(event) };
     case 'ProviderDisconnected':
       return { change: 'PROVIDER_DISCONNECTED', subject: connectionInWords(event) };
+    case 'PasswordChangeDemanded':
+      return { change: 'PASSWORD_CHANGE_DEMANDED' };
+    case 'FactorsReset':
+      return { change: 'FACTORS_RESET', subject: event.factors.map((factor) => FACTORS[factor] ?? factor).join(', ') };
     // Told with the factor that did it.
     case 'MfaEnabled':
     case 'MfaDisabled':
@@ -97,6 +104,11 @@ function toldOf(event: AuthEvent): Told | null {
     case 'AccountDisabled':
     case 'AccountEnabled':
     case 'RolesChanged':
+    // Its person gets a mail of its own, or knows the one who made it.
+    case 'AccountCreated':
+    case 'InvitationAccepted':
+    case 'SessionsRevoked':
+    case 'AdministratorActed':
     case 'MessageNotDelivered':
       return null;
   }

@@ -6,10 +6,15 @@ import { NOBODY } from './users.ts';
 export interface EventSource {
   readonly ipAddress: string | null;
   readonly userAgent: string | null;
+  /**
+   * Whose client that was, if only what is about them may tell of it: where an administrator is, is not for those whom
+   * they administrate. Null or left out for everybody's.
+   */
+  readonly of?: string | null;
 }
 
 /** An event as it was written. */
-export interface StoredEvent extends EventSource {
+export interface StoredEvent extends Omit<EventSource, 'of'> {
   /** Of two events of one person, the one that was committed later has the higher id. */
   readonly id: bigint;
   readonly at: Date;
@@ -42,12 +47,13 @@ export async function append(db: Db, events: readonly AuthEvent[], source: Event
     const { sessionId = null, ...data } = rest as { sessionId?: string };
     return { kind, user_id: userId, session_id: sessionId, data };
   });
+  const of = source.of ?? null;
   await db.execute`
     INSERT INTO events (at, kind, user_id, session_id, ip_address, user_agent, data)
-    SELECT ${at}, kind, user_id, session_id, CASE WHEN known THEN ${source.ipAddress} END,
-      CASE WHEN known THEN ${source.userAgent} END, CASE WHEN known THEN data ELSE '{}'::jsonb END
+    SELECT ${at}, kind, user_id, session_id, CASE WHEN known AND theirs THEN ${source.ipAddress} END,
+      CASE WHEN known AND theirs THEN ${source.userAgent} END, CASE WHEN known THEN data ELSE '{}'::jsonb END
     FROM (
-      SELECT event.*, event.user_id IS NULL OR person.found AS known
+      SELECT event.*, event.user_id IS NULL OR person.found AS known, ${of}::uuid IS NULL OR event.user_id = ${of}::uuid AS theirs
       FROM ROWS FROM (jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS (kind text, user_id uuid, session_id uuid, data jsonb))
         WITH ORDINALITY AS event (kind, user_id, session_id, data, position),
         LATERAL (SELECT count(*) > 0 AS found FROM users WHERE id = coalesce(event.user_id, ${NOBODY}::uuid)) AS person

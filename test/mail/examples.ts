@@ -31,6 +31,8 @@ export const MAILS: { readonly [K in keyof MailData]: MailData[K] } = {
   LinkAccountCode: typed,
   ReauthenticationCode: typed,
   SecurityNotice: NOTICE,
+  Invitation: { link: LINK, linkLifetime: 7 * 24 * 60 * MINUTE },
+  AccountCreated: { link: LINK, linkLifetime: 7 * 24 * 60 * MINUTE },
   Goodbye: {},
 };
 
