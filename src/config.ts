@@ -6,6 +6,7 @@ import { ACCESS_TOKEN_ALGORITHMS } from './lib/access-token.ts';
 import { type LinkTemplate, withFrontend } from './lib/link-template.ts';
 import { parseRateLimits, type RateLimits } from './lib/rate-limits.ts';
 import { parseRedirectRule, type RedirectRule } from './lib/redirect-url.ts';
+import { parseRoles } from './lib/roles.ts';
 import { parseServiceCredential, type ServiceCredential } from './lib/service-credential.ts';
 import {
   appOriginOf,
@@ -73,7 +74,17 @@ const settings = z.object({
     shown: 'made once in the data folder, outside production',
     description: 'at least 32 bytes; a list to rotate: the first seals, all open',
   }),
-  POSTERN_SIGN_UP: choice(['open', 'closed']).default('open').meta({ description: 'whether new people may sign up' }),
+  POSTERN_SIGN_UP: choice(['open', 'invite', 'closed'])
+    .default('open')
+    .meta({ description: 'whether new people may sign up; `invite` lets those whom an administrator has invited' }),
+  POSTERN_INVITATION_LIFETIME: duration('7d').meta({
+    description:
+      'how long an invitation lives, and the link by which somebody sets the first password of an account that was made for them',
+  }),
+  POSTERN_ADMIN_ROLES: z.string().default('admin').transform(parseAdminRoles).meta({
+    shown: 'admin',
+    description: 'the roles whose holders administrate accounts over GraphQL, with commas; `off` lets nobody',
+  }),
   POSTERN_LOGIN_IDENTIFIERS: choices(['email', 'username', 'phone'], 'email').meta({
     description: 'what people log in with, with commas: email, username, phone; email or phone is among them',
   }),
@@ -123,6 +134,9 @@ const settings = z.object({
   }),
   POSTERN_URL_CONFIRM_EMAIL_CHANGE: linkTemplate('{frontend}/confirm-email?token={token}').meta({
     description: 'where the link leads that adds an address to an account',
+  }),
+  POSTERN_URL_ACCEPT_INVITATION: linkTemplate('{frontend}/accept-invitation?token={token}').meta({
+    description: 'where the link leads by which somebody accepts an invitation',
   }),
   POSTERN_PASSWORD_MIN_LENGTH: count(8, { min: 8, max: 256 }).meta({
     description: 'the shortest password, in code points',
@@ -263,6 +277,7 @@ const LINK_SETTINGS = [
   'POSTERN_URL_RESET_PASSWORD',
   'POSTERN_URL_LOG_IN',
   'POSTERN_URL_CONFIRM_EMAIL_CHANGE',
+  'POSTERN_URL_ACCEPT_INVITATION',
 ] as const;
 
 /** The environment variables that Postern reads, as strings. */
@@ -286,7 +301,10 @@ export interface Config {
   readonly trustedProxies: number;
   /** The first seals, all open. Empty: take the one in the data folder. */
   readonly secrets: readonly string[];
-  readonly signUp: 'open' | 'closed';
+  readonly signUp: 'open' | 'invite' | 'closed';
+  readonly invitationLifetime: number;
+  /** The roles of administrators. None: administration over GraphQL is off. */
+  readonly adminRoles: readonly string[];
   readonly loginIdentifiers: readonly ('EMAIL' | 'USERNAME' | 'PHONE')[];
   readonly emailVerification: 'MANDATORY' | 'OPTIONAL' | 'NONE';
   /** Whether a code or link that was sent is a way to log in. */
@@ -312,6 +330,7 @@ export interface Config {
     readonly resetPassword: LinkTemplate;
     readonly logIn: LinkTemplate;
     readonly confirmEmailChange: LinkTemplate;
+    readonly acceptInvitation: LinkTemplate;
   };
   readonly password: {
     readonly minLength: number;
@@ -469,6 +488,8 @@ function complete(given: z.output<typeof settings>, providers: readonly Provider
     trustedProxies: given.POSTERN_TRUSTED_PROXIES,
     secrets: given.POSTERN_SECRET,
     signUp: given.POSTERN_SIGN_UP,
+    invitationLifetime: given.POSTERN_INVITATION_LIFETIME,
+    adminRoles: given.POSTERN_ADMIN_ROLES,
     loginIdentifiers: given.POSTERN_LOGIN_IDENTIFIERS.map(inCapitals),
     emailVerification: inCapitals(given.POSTERN_EMAIL_VERIFICATION),
     loginCodes: given.POSTERN_LOGIN_CODES === 'on',
@@ -487,6 +508,7 @@ function complete(given: z.output<typeof settings>, providers: readonly Provider
       resetPassword: withFrontend(given.POSTERN_URL_RESET_PASSWORD, frontendUrl),
       logIn: withFrontend(given.POSTERN_URL_LOG_IN, frontendUrl),
       confirmEmailChange: withFrontend(given.POSTERN_URL_CONFIRM_EMAIL_CHANGE, frontendUrl),
+      acceptInvitation: withFrontend(given.POSTERN_URL_ACCEPT_INVITATION, frontendUrl),
     },
     password: {
       minLength: given.POSTERN_PASSWORD_MIN_LENGTH,
@@ -660,6 +682,14 @@ function parseMfaRequired(text: string, context: z.RefinementCtx): Config['mfa']
     code: 'custom',
     message: 'is neither off, nor everyone, nor roles such as role:admin,role:staff',
   });
+  return z.NEVER;
+}
+
+function parseAdminRoles(text: string, context: z.RefinementCtx): readonly string[] {
+  if (text === 'off') return [];
+  const roles = parseRoles(text.split(',').map((role) => role.trim()));
+  if (roles && roles.length > 0) return roles;
+  context.addIssue({ code: 'custom', message: 'is neither off nor a list of roles such as admin,support' });
   return z.NEVER;
 }
 

@@ -31,6 +31,8 @@ export const LIMITS = {
   connectionsPerAccount: { rate: '10 at once', counts: 'sockets and event streams of one person, on one instance' },
   messagesPerConnection: { rate: '100/1m', counts: 'messages that come in on one socket' },
   changePerAccount: { rate: '60/15m', counts: 'changes of one account by its owner' },
+  changePerAdministrator: { rate: '300/15m', counts: 'what one administrator does to accounts and invitations' },
+  lookUpPerAdministrator: { rate: '600/15m', counts: 'pages and accounts that one administrator looks at' },
 } as const;
 /** What each instance counts by itself, since it is about what is open there. */
 export type LocalLimitName = 'connectionsPerAddress' | 'connectionsPerAccount' | 'messagesPerConnection';
