@@ -5,6 +5,7 @@ import { phonesAreOn } from './shared/identifier.ts';
 /** What a client needs to know before anybody has logged in. */
 export interface AuthConfig {
   readonly signUpOpen: boolean;
+  readonly signUp: Uppercase<Config['signUp']>;
   readonly loginIdentifiers: Config['loginIdentifiers'];
   readonly emailVerification: Config['emailVerification'];
   readonly loginCodes: boolean;
@@ -22,6 +23,7 @@ export function authConfig(app: App): AuthConfig {
   const { config } = app;
   return {
     signUpOpen: config.signUp === 'open',
+    signUp: ({ open: 'OPEN', invite: 'INVITE', closed: 'CLOSED' } as const)[config.signUp],
     loginIdentifiers: config.loginIdentifiers.filter((kind) => kind !== 'PHONE' || phonesAreOn(app)),
     emailVerification: config.emailVerification,
     loginCodes: config.loginCodes,

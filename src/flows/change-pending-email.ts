@@ -54,18 +54,20 @@ export async function changePendingEmail(
  * @returns whose the address is then; null if it is somebody else's
  */
 async function giveAddress(unit: Unit, login: StoredLogin, email: EmailAddress): Promise<string | null> {
-  const { db, now, emit } = unit;
+  const { db, now, config, emit } = unit;
   const known = login.userId ?? users.NOBODY;
   const from = await emails.primaryOf(db, known);
   const sealed = login.sealedSignUp === null ? null : openSignUp(unit, login.sealedSignUp);
   const id = randomUUID();
   // What is typed here is verified here, also if the provider that somebody came from has seen it.
   const identity = sealed?.identity ? { ...sealed.identity, emailVerified: false } : null;
-  const account = sealed && { ...sealed, id, email, identity };
-  const made = account && (await makeAccount(unit, account, { keep: login.userId === null }));
+  // Nor does an invitation, or what it gives, go over to another address; and by no detour is a closed sign-up open.
+  const account = sealed && { ...sealed, id, email, identity, mailboxIsProven: false, roles: [] };
+  const mayMake = login.userId === null && config.signUp === 'open';
+  const made = account && (await makeAccount(unit, account, { keep: mayMake }));
   // Back to the one that the account has had all along, there is nothing to correct.
   const corrected = (await emails.correct(db, known, from ?? email, email)) || from === email;
-  const isNew = account !== null && login.userId === null && made?.kind === 'made';
+  const isNew = account !== null && mayMake && made?.kind === 'made';
   const owner = isNew ? id : corrected ? login.userId : null;
   if (isNew) announceSignUp(unit, account, made);
   else if (owner) emit({ kind: 'PendingEmailChanged', userId: owner });

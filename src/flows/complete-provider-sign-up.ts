@@ -6,6 +6,7 @@ import { parseUsername } from '../lib/username.ts';
 import type { NewAccount } from '../login/account.ts';
 import { identityOf, missingFrom } from '../login/identity.ts';
 import { type LoginExpired, type LoginStep, lockLogin, promptOf, resumeLogin } from '../login/pipeline.ts';
+import * as invitations from '../records/invitations.ts';
 import * as pendingLogins from '../records/pending-logins.ts';
 import * as connections from '../records/social-connections.ts';
 import { transact } from '../unit.ts';
@@ -14,6 +15,7 @@ import {
   type Caller,
   type InputIssue,
   type InvalidInput,
+  type InvalidToken,
   invalidInput,
   loginContext,
   type RateLimited,
@@ -28,9 +30,17 @@ export interface CompleteProviderSignUpInput {
   readonly email?: string | null | undefined;
   readonly username?: string | null | undefined;
   readonly name?: string | null | undefined;
+  /** The token of an invitation, which brings the address. */
+  readonly invitation?: string | null | undefined;
 }
 
-export type CompleteProviderSignUpResult = LoginStep | LoginExpired | InvalidInput | SignUpClosed | RateLimited;
+export type CompleteProviderSignUpResult =
+  | LoginStep
+  | LoginExpired
+  | InvalidInput
+  | InvalidToken
+  | SignUpClosed
+  | RateLimited;
 
 /**
  * Makes the account of somebody who came from a provider, of what it said and what they add. An address that the provider
@@ -46,6 +56,7 @@ export async function completeProviderSignUp(
   if ('kind' in typed) return typed;
   const wait = await app.limiter.count({ limit: 'signUpPerAddress', key: addressKey(caller.client.ipAddress) });
   if (wait !== null) return rateLimited(wait);
+  const token = input.invitation ?? null;
 
   return transact(app, caller.client, async (unit): Promise<CompleteProviderSignUpResult> => {
     const login = await lockLogin(unit, input.loginToken);
@@ -58,10 +69,17 @@ export async function completeProviderSignUp(
     await connections.lock(unit.db, identity);
     if (await connections.find(unit.db, identity)) return { kind: 'LoginExpired' };
     const missing = await missingFrom(unit, identity);
+    const invitation = token === null ? null : await invitations.findByToken(unit.db, token, unit.now);
+    if (token !== null && !invitation) return { kind: 'InvalidToken' };
+    if (!invitation && missing.includes('invitation')) return invalidInput({ path: ['invitation'], code: 'REQUIRED' });
+    if (invitation && typed.email && typed.email !== invitation.email)
+      return invalidInput({ path: ['email'], code: 'NOT_ALLOWED' });
     const email = typed.email ?? (missing.includes('email') ? null : identity.email);
-    if (missing.includes('email') && typed.email === null) return invalidInput({ path: ['email'], code: 'REQUIRED' });
-    const person = { identity, email, name: typed.name ?? identity.name, username: typed.username };
+    if (!invitation && missing.includes('email') && typed.email === null)
+      return invalidInput({ path: ['email'], code: 'REQUIRED' });
+    const person = { identity, email, name: typed.name ?? identity.name, username: typed.username, invitation };
     const signedUp = await signUpFrom(unit, person);
+    if (signedUp.kind === 'uninvited') return { kind: 'InvalidToken' };
     if (signedUp.kind === 'taken') return isField(signedUp.path) ? taken(signedUp.path) : { kind: 'LoginExpired' };
     return (await pendingLogins.decide(unit.db, login.id, signedUp.login))
       ? resumeLogin(unit, loginContext(app, caller), input.loginToken)

@@ -34,7 +34,11 @@ export async function beginProviderLogin(
 export async function completeProviderLogin(
   app: App,
   caller: Caller,
-  { flowToken, code }: { readonly flowToken: string; readonly code: string },
+  {
+    flowToken,
+    code,
+    invitation = null,
+  }: { readonly flowToken: string; readonly code: string; readonly invitation?: string | null | undefined },
 ): Promise<CompleteProviderLoginResult> {
   const limited = await limitProviderSteps(app, caller);
   if (limited) return limited;
@@ -43,7 +47,7 @@ export async function completeProviderLogin(
   if (came.kind === 'ProviderFailed') return noted(app, caller, came);
   const { provider, word, credential } = came;
   if (!credential) throw new Error('a login at a provider was begun without a credential');
-  return logInFromProvider(app, caller, { provider, word, credential });
+  return logInFromProvider(app, caller, { provider, word, credential, invitation });
 }
 
 export interface LogInWithProviderTokenInput {
@@ -53,6 +57,8 @@ export interface LogInWithProviderTokenInput {
   /** As the app gave it to the provider. */
   readonly nonce?: string | null | undefined;
   readonly credential: CredentialKind;
+  /** The token of an invitation that they came with. */
+  readonly invitation?: string | null | undefined;
 }
 
 /**
@@ -62,7 +68,14 @@ export interface LogInWithProviderTokenInput {
 export async function logInWithProviderToken(
   app: App,
   caller: Caller,
-  { provider: id, idToken, accessToken = null, nonce = null, credential }: LogInWithProviderTokenInput,
+  {
+    provider: id,
+    idToken,
+    accessToken = null,
+    nonce = null,
+    credential,
+    invitation = null,
+  }: LogInWithProviderTokenInput,
 ): Promise<LogInWithProviderTokenResult> {
   const limited = await limitProviderSteps(app, caller);
   if (limited) return limited;
@@ -76,6 +89,7 @@ export async function logInWithProviderToken(
     provider,
     word,
     credential,
+    invitation,
     consume: ({ db }) => usedIdTokens.use(db, digest, expiresAt),
   });
 }

@@ -8,7 +8,9 @@ import { type PhoneNumber, parsePhoneNumber } from '../lib/phone-number.ts';
 import { parseUsername, type Username } from '../lib/username.ts';
 import { announceSignUp, makeAccount, sealSignUp } from '../login/account.ts';
 import { sendCode } from '../login/codes.ts';
+import { asInvited, makeInvited } from '../login/invitation.ts';
 import { beginLogin, type LoginStep } from '../login/pipeline.ts';
+import * as invitations from '../records/invitations.ts';
 import type { CredentialKind } from '../records/sessions.ts';
 import { transact, type Unit } from '../unit.ts';
 import { type NamedPerson, phonesAreOn, usernamesAreOn } from './shared/identifier.ts';
@@ -16,6 +18,7 @@ import {
   type Caller,
   type InputIssue,
   type InvalidInput,
+  type InvalidToken,
   invalidInput,
   loginContext,
   type PasswordRejected,
@@ -28,40 +31,52 @@ import { BUSY_RETRY_SECONDS } from './shared/password.ts';
 export interface SignUpInput extends NamedPerson {
   readonly password?: string | null | undefined;
   readonly name?: string | null | undefined;
+  /** The token of an invitation, which brings the address. */
+  readonly invitation?: string | null | undefined;
   readonly credential: CredentialKind;
 }
 
-export type SignUpResult = LoginStep | SignUpClosed | PasswordRejected | InvalidInput | RateLimited;
+export type SignUpResult = LoginStep | SignUpClosed | PasswordRejected | InvalidInput | InvalidToken | RateLimited;
 
 /**
  * Makes an account for somebody new and logs them in, as far as their login asks nothing more.
  *
  * Where the address or number has to be verified before a session, one that is taken goes the same way: the same work,
- * the same answer, and its holder is told. Only where nothing stands between, it cannot be hidden.
+ * the same answer, and its holder is told. Only where nothing stands between, it cannot be hidden. Nothing is hidden from
+ * whoever was invited: the mail with the token has shown that the mailbox is theirs.
  */
 export async function signUp(app: App, caller: Caller, input: SignUpInput): Promise<SignUpResult> {
-  if (app.config.signUp === 'closed') return { kind: 'SignUpClosed' };
-  const person = readPerson(app, input);
-  if ('kind' in person) return person;
+  const token = input.invitation ?? null;
+  if (app.config.signUp === 'closed' || (app.config.signUp === 'invite' && token === null))
+    return { kind: 'SignUpClosed' };
+  const typed = readPerson(app, input);
+  if ('kind' in typed) return typed;
 
   const slot = app.passwords.reserve();
   if (!slot) return rateLimited(BUSY_RETRY_SECONDS);
   try {
     const wait = await app.limiter.count({ limit: 'signUpPerAddress', key: addressKey(caller.client.ipAddress) });
     if (wait !== null) return rateLimited(wait);
+    const invitation = token === null ? null : await invitations.findByToken(app.database, token, app.clock());
+    if (token !== null && !invitation) return { kind: 'InvalidToken' };
+    if (invitation && typed.email && typed.email !== invitation.email)
+      return invalidInput({ path: ['email'], code: 'NOT_ALLOWED' });
+    const person = { ...typed, ...(invitation ? asInvited(invitation) : {}) };
     const reasons = await refusals(app, person);
     if (reasons.length > 0) return { kind: 'PasswordRejected', reasons };
     const password = person.password === null ? null : await slot.hash(person.password);
 
     return await transact(app, caller.client, async (unit) => {
       const account = { ...person, id: randomUUID(), password };
-      const made = await makeAccount(unit, account);
-      if (made.kind === 'taken' && !isHidden(made.path, unit))
+      const make = () => makeAccount(unit, account);
+      const made = invitation ? await makeInvited(unit, invitation, account.id, make) : await make();
+      if (!made) return { kind: 'InvalidToken' };
+      if (made.kind === 'taken' && (invitation || !isHidden(made.path, unit)))
         return invalidInput({ path: [made.path], code: 'TAKEN' });
       const userId = made.kind === 'made' ? account.id : null;
       if (made.kind === 'made') announceSignUp(unit, account, made);
       else if (made.holder) unit.emit({ kind: 'SignUpRepeated', userId: made.holder });
-      if (userId && person.email && unit.config.emailVerification === 'OPTIONAL') {
+      if (userId && person.email && !invitation && unit.config.emailVerification === 'OPTIONAL') {
         await sendCode(
           unit,
           { purpose: 'VERIFY_EMAIL', userId, channel: 'EMAIL', destination: person.email },
@@ -76,7 +91,8 @@ export async function signUp(app: App, caller: Caller, input: SignUpInput): Prom
         passwordChangedAt: password ? unit.now : null,
         email: person.email,
         phone: person.phone,
-        sealedSignUp: sealSignUp(unit, account),
+        // Of an invitation an account was made, or nothing.
+        sealedSignUp: invitation ? null : sealSignUp(unit, account),
       });
       if (!step) throw new Error('an account that was made a moment ago refused its first login');
       return step;
@@ -115,13 +131,15 @@ function readPerson(app: App, input: SignUpInput): Person | InvalidInput {
   const [email, phone] = [input.email ?? '', input.phone ?? ''];
   const address = email ? parseEmailAddress(email) : null;
   const number = phone ? parsePhoneNumber(phone) : null;
-  const canUsePhone = phonesAreOn(app);
-  const needsEmail = !canUsePhone || (app.config.loginIdentifiers.includes('EMAIL') && !phone);
+  const isInvited = input.invitation != null;
+  // An invitation is for an address; a number can be added later.
+  const canUsePhone = phonesAreOn(app) && !isInvited;
+  const needsEmail = !isInvited && (!canUsePhone || (app.config.loginIdentifiers.includes('EMAIL') && !phone));
   if (email && !address) issues.push({ path: ['email'], code: 'INVALID' });
   if (!email && needsEmail) issues.push({ path: ['email'], code: 'REQUIRED' });
   if (input.phone != null && !canUsePhone) issues.push({ path: ['phone'], code: 'NOT_ALLOWED' });
   if (phone && canUsePhone && !number) issues.push({ path: ['phone'], code: 'INVALID' });
-  if (!phone && !email && !needsEmail) issues.push({ path: ['phone'], code: 'REQUIRED' });
+  if (!phone && !email && !needsEmail && !isInvited) issues.push({ path: ['phone'], code: 'REQUIRED' });
   const username = readUsername(app, input.username ?? null, issues);
   const password = input.password ?? null;
   if (password === '' || (password === null && !app.config.passkeys.signUp))

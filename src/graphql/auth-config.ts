@@ -10,9 +10,18 @@ const EmailVerificationMode = builder.enumType('EmailVerificationMode', {
   values: ['MANDATORY', 'OPTIONAL', 'NONE'] as const,
 });
 
+const SignUpMode = builder.enumType('SignUpMode', {
+  values: {
+    OPEN: {},
+    INVITE: { description: 'For those whom an administrator has invited.' },
+    CLOSED: {},
+  } as const,
+});
+
 const AuthConfigType = builder.objectRef<AuthConfig>('AuthConfig').implement({
   fields: (t) => ({
-    signUpOpen: t.exposeBoolean('signUpOpen'),
+    signUpOpen: t.exposeBoolean('signUpOpen', { description: 'Whether anybody may sign up.' }),
+    signUp: t.expose('signUp', { type: SignUpMode }),
     loginIdentifiers: t.field({
       type: [LoginIdentifierKind],
       description: 'EMAIL, USERNAME, PHONE: what a person may log in with.',

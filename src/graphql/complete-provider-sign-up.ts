@@ -1,7 +1,7 @@
 import { type CompleteProviderSignUpResult, completeProviderSignUp } from '../flows/complete-provider-sign-up.ts';
 import { builder } from './builder.ts';
 import { deliver, loginSteps } from './login.ts';
-import { InvalidInputType, LoginExpiredType, RateLimitedType, SignUpClosedType } from './outcomes.ts';
+import { InvalidInputType, InvalidTokenType, LoginExpiredType, RateLimitedType, SignUpClosedType } from './outcomes.ts';
 import { resultUnion } from './result-union.ts';
 
 const CompleteProviderSignUpInput = builder.inputType('CompleteProviderSignUpInput', {
@@ -11,6 +11,9 @@ const CompleteProviderSignUpInput = builder.inputType('CompleteProviderSignUpInp
     email: t.string(),
     username: t.string(),
     name: t.string(),
+    invitation: t.string({
+      description: 'The token of an invitation. The account gets its address, verified, and its roles.',
+    }),
   }),
 });
 
@@ -19,6 +22,7 @@ const CompleteProviderSignUpResultType = resultUnion<CompleteProviderSignUpResul
   LoginExpired: LoginExpiredType,
   InvalidInput: InvalidInputType,
   SignUpClosed: SignUpClosedType,
+  InvalidToken: InvalidTokenType,
   RateLimited: RateLimitedType,
 });
 

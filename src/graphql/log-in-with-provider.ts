@@ -8,7 +8,7 @@ import {
 } from '../flows/log-in-with-provider.ts';
 import { builder } from './builder.ts';
 import { deliver, loginSteps } from './login.ts';
-import { InvalidInputType, LoginExpiredType, RateLimitedType, SignUpClosedType } from './outcomes.ts';
+import { InvalidInputType, InvalidTokenType, LoginExpiredType, RateLimitedType, SignUpClosedType } from './outcomes.ts';
 import { ProviderFailedType, ProviderNotFoundType, ProviderRedirectType } from './providers.ts';
 import { resultUnion } from './result-union.ts';
 import { CredentialKind } from './session.ts';
@@ -49,6 +49,7 @@ const CompleteProviderLoginInput = builder.inputType('CompleteProviderLoginInput
       required: true,
       description: 'What the browser came back with. If it came back with `error`, anything does: the answer says why.',
     }),
+    invitation: t.string({ description: 'The token of an invitation, for somebody who has no account yet.' }),
   }),
 });
 
@@ -57,6 +58,7 @@ const CompleteProviderLoginResultType = resultUnion<CompleteProviderLoginResult>
   ProviderFailed: ProviderFailedType,
   SignUpClosed: SignUpClosedType,
   LoginExpired: LoginExpiredType,
+  InvalidToken: InvalidTokenType,
   RateLimited: RateLimitedType,
 });
 
@@ -76,6 +78,7 @@ const LogInWithProviderTokenInput = builder.inputType('LogInWithProviderTokenInp
     idToken: t.string({ required: true }),
     accessToken: t.string({ description: 'For what the ID token does not say.' }),
     nonce: t.string({ description: 'The nonce the app sent to the provider.' }),
+    invitation: t.string({ description: 'The token of an invitation, for somebody who has no account yet.' }),
     credential: t.field({ type: CredentialKind, required: true, defaultValue: 'SESSION_TOKEN' }),
   }),
 });
@@ -85,6 +88,7 @@ const LogInWithProviderTokenResultType = resultUnion<LogInWithProviderTokenResul
   ProviderNotFound: ProviderNotFoundType,
   ProviderFailed: ProviderFailedType,
   SignUpClosed: SignUpClosedType,
+  InvalidToken: InvalidTokenType,
   RateLimited: RateLimitedType,
 });
 

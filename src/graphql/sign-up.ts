@@ -1,7 +1,13 @@
 import { type SignUpResult, signUp } from '../flows/sign-up.ts';
 import { builder } from './builder.ts';
 import { deliver, loginSteps } from './login.ts';
-import { InvalidInputType, PasswordRejectedType, RateLimitedType, SignUpClosedType } from './outcomes.ts';
+import {
+  InvalidInputType,
+  InvalidTokenType,
+  PasswordRejectedType,
+  RateLimitedType,
+  SignUpClosedType,
+} from './outcomes.ts';
 import { resultUnion } from './result-union.ts';
 import { CredentialKind } from './session.ts';
 
@@ -12,6 +18,9 @@ const SignUpInput = builder.inputType('SignUpInput', {
     phone: t.string(),
     password: t.string({ description: 'May be left out where passwordless sign-up is on.' }),
     name: t.string(),
+    invitation: t.string({
+      description: 'The token of an invitation. The account gets its address, verified, and its roles.',
+    }),
     credential: t.field({ type: CredentialKind, required: true, defaultValue: 'SESSION_TOKEN' }),
   }),
 });
@@ -21,6 +30,7 @@ const SignUpResultType = resultUnion<SignUpResult>()('SignUpResult', {
   SignUpClosed: SignUpClosedType,
   PasswordRejected: PasswordRejectedType,
   InvalidInput: InvalidInputType,
+  InvalidToken: InvalidTokenType,
   RateLimited: RateLimitedType,
 });
 

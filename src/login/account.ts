@@ -23,6 +23,9 @@ export interface NewAccount {
    * any other joins with the first session, so that nothing tells before whether the address was free.
    */
   readonly identity?: Identity | null;
+  /** Whether somebody else vouches for the address: the token of an invitation that went there, or an administrator. */
+  readonly mailboxIsProven?: boolean;
+  readonly roles?: readonly string[];
 }
 
 /** What became of it: an account, or nothing, because somebody else holds this. */
@@ -41,18 +44,19 @@ const SEALED_FOR = 'sign-up';
  * @param options `keep: false` takes it back in any case, where it is only to look like another way
  */
 export async function makeAccount(
-  unit: Unit,
+  unit: Pick<Unit, 'db' | 'now' | 'config' | 'cipher'>,
   account: NewAccount,
   { keep = true }: { readonly keep?: boolean } = {},
 ): Promise<MadeAccount> {
   const { db, now } = unit;
-  const { id, name, email, phone, username, password, identity = null } = account;
+  const { id, name, email, phone, username, password, identity = null, roles = [] } = account;
   await Promise.all([db.execute`SAVEPOINT account`, users.create(db, { id, name, now })]);
   const taken: Taken[] = [];
   if (username && !(await users.setUsername(db, id, username))) taken.push('username');
-  if (email && !(await addEmail(unit, id, email, identity))) taken.push('email');
+  if (email && !(await addEmail(unit, { ...account, email }))) taken.push('email');
   if (phone && !(await phones.add(db, id, phone, now))) taken.push('phone');
   if (password) await passwords.set(db, id, password, now);
+  if (roles.length > 0) await users.setRoles(db, id, roles);
   const vouches = isVerifiedBy(identity, email);
   const joined = identity && vouches ? await joinIdentity(unit, id, identity) : null;
   if (vouches && !joined) taken.push('identity');
@@ -64,14 +68,12 @@ export async function makeAccount(
   return { kind: 'taken', path, holder: path === 'email' || path === 'phone' ? holder : null };
 }
 
-/** Gives the account its address: verified, if it is made from the account at a provider that has seen the mailbox. */
+/** Gives the account its address: verified, if somebody vouches for it, or a provider has seen the mailbox. */
 async function addEmail(
-  { db, now, config }: Unit,
-  id: string,
-  email: EmailAddress,
-  identity: Identity | null,
+  { db, now, config }: Pick<Unit, 'db' | 'now' | 'config'>,
+  { id, email, identity = null, mailboxIsProven = false }: NewAccount & { readonly email: EmailAddress },
 ): Promise<boolean> {
-  if (!isVerifiedBy(identity, email))
+  if (!mailboxIsProven && !isVerifiedBy(identity, email))
     return emails.addPrimary(db, id, email, now, { release: config.emailVerification !== 'NONE' });
   await emails.claim(db, id, email, now);
   return (await emails.verify(db, id, email, now)) === 'verified';
@@ -85,11 +87,17 @@ export function isVerifiedBy(identity: Identity | null, email: EmailAddress | nu
 /** Tells that there is a new account, and what it came with. */
 export function announceSignUp(
   unit: Pick<Unit, 'config' | 'emit'>,
-  { id, email, identity = null }: Pick<NewAccount, 'id' | 'email' | 'identity'>,
+  {
+    id,
+    email,
+    identity = null,
+    mailboxIsProven = false,
+  }: Pick<NewAccount, 'id' | 'email' | 'identity' | 'mailboxIsProven'>,
   { connectionId }: Pick<Extract<MadeAccount, { kind: 'made' }>, 'connectionId'>,
 ): void {
   unit.emit({ kind: 'SignedUp', userId: id });
-  if (email && isVerifiedBy(identity, email)) unit.emit({ kind: 'EmailVerified', userId: id, address: email });
+  if (email && (mailboxIsProven || isVerifiedBy(identity, email)))
+    unit.emit({ kind: 'EmailVerified', userId: id, address: email });
   // One that joins later is told then.
   if (identity && connectionId) announceConnection(unit, id, connectionId, identity, { signingUp: true });
 }

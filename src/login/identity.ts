@@ -122,10 +122,15 @@ export function needsEmail({ config, hooks }: Pick<Unit, 'config' | 'hooks'>): b
 }
 
 /** What somebody has to tell before an account can be made of what their provider told. */
-export async function missingFrom(unit: Unit, identity: Identity): Promise<'email'[]> {
+export async function missingFrom(unit: Unit, identity: Identity): Promise<('email' | 'invitation')[]> {
+  // It brings the address.
+  if (unit.config.signUp === 'invite') return ['invitation'];
   const use = await addressUse(unit, identity);
   return use !== 'free' && needsEmail(unit) ? ['email'] : [];
 }
+
+/** What joining works with. */
+type JoiningUnit = Pick<Unit, 'db' | 'now' | 'config' | 'cipher'>;
 
 /** An account at a provider that has joined a person. */
 export interface Joined {
@@ -138,7 +143,7 @@ export interface Joined {
  * Joins the account at a provider with a person, who is locked.
  * @returns null if it is somebody else's
  */
-export async function joinIdentity(unit: Unit, userId: string, identity: Identity): Promise<Joined | null> {
+export async function joinIdentity(unit: JoiningUnit, userId: string, identity: Identity): Promise<Joined | null> {
   const { db, now } = unit;
   await connections.lock(db, identity);
   const held = await connections.find(db, identity);
@@ -181,12 +186,12 @@ export function announceDisconnection(
 }
 
 /** Notes that somebody came by a connection. */
-export async function noteIdentity(unit: Unit, connectionId: string, identity: Identity): Promise<void> {
+export async function noteIdentity(unit: JoiningUnit, connectionId: string, identity: Identity): Promise<void> {
   await connections.noteUse(unit.db, connectionId, factsOf(identity), unit.now);
   await keepTokens(unit, connectionId, identity);
 }
 
-async function keepTokens({ db, cipher, config }: Unit, id: string, { tokens }: Identity): Promise<void> {
+async function keepTokens({ db, cipher, config }: JoiningUnit, id: string, { tokens }: Identity): Promise<void> {
   if (tokens === null || !config.social.storeTokens) return;
   await connections.keepTokens(db, id, cipher.seal(tokens, connections.tokensSealedFor(id)));
 }

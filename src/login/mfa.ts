@@ -4,8 +4,10 @@ import * as emails from '../records/emails.ts';
 import * as users from '../records/users.ts';
 import type { Unit } from '../unit.ts';
 
+type Asking = Pick<Unit, 'db' | 'config' | 'hooks'>;
+
 /** Whether a person must have a second factor, by the operator's hook or else by the setting. */
-export async function isMfaRequired({ db, config, hooks }: Unit, userId: string): Promise<boolean> {
+export async function isMfaRequired({ db, config, hooks }: Asking, userId: string): Promise<boolean> {
   const { required } = config.mfa;
   if (!hooks.requiresMfa && !Array.isArray(required)) return required === 'everyone';
   const [roles, email] = await Promise.all([users.rolesOf(db, userId), emails.primaryOf(db, userId)]);
@@ -16,7 +18,7 @@ export async function isMfaRequired({ db, config, hooks }: Unit, userId: string)
 }
 
 /** Whether a person must have a second factor and has none. */
-export async function isEnrollmentDue(unit: Unit, userId: string): Promise<boolean> {
+export async function isEnrollmentDue(unit: Asking, userId: string): Promise<boolean> {
   if (unit.config.mfa.required === 'off' && !unit.hooks.requiresMfa) return false;
   const held = await authenticators.list(unit.db, userId);
   return !hasMfa(held.map(({ kind }) => kind)) && isMfaRequired(unit, userId);

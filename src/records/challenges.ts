@@ -84,7 +84,8 @@ export interface NewChallenge {
 
 /**
  * Makes a challenge.
- * @param options `sent: false` for one that waits until somebody asks for it; `codeOnly` where no link may do
+ * @param options `sent: false` for one that waits until somebody asks for it; `codeOnly` where no link may do;
+ * `linkLifetime` in milliseconds, if its link lives otherwise than those of its purpose
  * @returns null if the pending login has one of this purpose already: of two that ask at once, one sends
  */
 export async function issue(
@@ -92,13 +93,18 @@ export async function issue(
   keys: CodeKeys,
   challenge: NewChallenge,
   now: Date,
-  { sent = true, codeOnly = false }: { readonly sent?: boolean; readonly codeOnly?: boolean } = {},
+  {
+    sent = true,
+    codeOnly = false,
+    linkLifetime = LINK_LIFETIME_MS[challenge.purpose],
+  }: { readonly sent?: boolean; readonly codeOnly?: boolean; readonly linkLifetime?: number } = {},
 ): Promise<(Issued & { readonly handle: string }) | null> {
   const { purpose, userId, channel, destination, pendingLoginId = null, sessionId = null } = challenge;
   const id = randomUUID();
   const handle = makeToken('handle');
   const made = makeSecrets(id, { purpose, channel }, keys, codeOnly);
-  const ends = sent ? endsOf(purpose, now) : { ...endsOf(purpose, now), resendAt: now };
+  const linkExpiresAt = new Date(now.getTime() + linkLifetime);
+  const ends = { ...endsOf(purpose, now), ...(sent ? {} : { resendAt: now }), linkExpiresAt };
   const inserted = await db.execute`
     INSERT INTO challenges (id, purpose, handle_hash, pending_login_id, session_id, user_id, channel, destination,
       code_hash, link_hash, created_at, resend_at, code_expires_at, link_expires_at)

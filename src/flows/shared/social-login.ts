@@ -13,16 +13,26 @@ import {
   readIdentity,
   sealIdentity,
 } from '../../login/identity.ts';
+import { asInvited, makeInvited } from '../../login/invitation.ts';
 import { type BegunLogin, beginLogin, type LoginStep } from '../../login/pipeline.ts';
 import type { Provider } from '../../providers/provider.ts';
 import * as emails from '../../records/emails.ts';
+import type { Invitation } from '../../records/invitations.ts';
+import * as invitations from '../../records/invitations.ts';
 import * as passwords from '../../records/passwords.ts';
 import type { AuthenticationMethod, CredentialKind } from '../../records/sessions.ts';
 import * as connections from '../../records/social-connections.ts';
 import * as users from '../../records/users.ts';
 import { transact, type Unit } from '../../unit.ts';
 import { usernamesAreOn } from './identifier.ts';
-import { type Caller, loginContext, type RateLimited, rateLimited, type SignUpClosed } from './outcomes.ts';
+import {
+  type Caller,
+  type InvalidToken,
+  loginContext,
+  type RateLimited,
+  rateLimited,
+  type SignUpClosed,
+} from './outcomes.ts';
 import { noteFailure, type ProviderFailed, providerFailed } from './provider-flow.ts';
 
 /** Who came, by which provider. */
@@ -30,11 +40,13 @@ export interface Arrival {
   readonly provider: Provider;
   readonly word: ProvenIdentity;
   readonly credential: CredentialKind;
+  /** The token of an invitation that they came with, in case they are nobody yet. */
+  readonly invitation?: string | null;
   /** Uses up what was shown, in the transaction of the login. False if it was used before. */
   readonly consume?: (unit: Unit) => Promise<boolean>;
 }
 
-export type SocialLoginResult = LoginStep | ProviderFailed | SignUpClosed | RateLimited;
+export type SocialLoginResult = LoginStep | ProviderFailed | SignUpClosed | InvalidToken | RateLimited;
 
 /**
  * Logs somebody in whom a provider has named. Whose account at the provider is known here is that person, and every stage
@@ -51,7 +63,7 @@ export async function logInFromProvider(app: App, caller: Caller, arrival: Arriv
     return providerFailed('DENIED');
   }
   const identity = known ? readWord(app, arrival, {}) : await populate(app, arrival);
-  if (!known && app.config.signUp === 'open') {
+  if (!known && app.config.signUp !== 'closed') {
     const wait = await app.limiter.count({ limit: 'signUpPerAddress', key: addressKey(caller.client.ipAddress) });
     if (wait !== null) return rateLimited(wait);
   }
@@ -100,14 +112,15 @@ async function enter(app: App, caller: Caller, unit: Unit, entering: Entering): 
     return asSomebody(owner, sealIdentity(unit, identity));
   }
   if (use !== 'link' && config.signUp === 'closed') return { kind: 'SignUpClosed' };
-  if (use !== 'link' && config.social.autoSignUp && (await missingFrom(unit, identity)).length === 0) {
+  const token = arrival.invitation ?? null;
+  const invitation = token === null ? null : await invitations.findByToken(db, token, unit.now);
+  if (use !== 'link' && token !== null && !invitation) return { kind: 'InvalidToken' };
+  const isComplete = invitation !== null || (await missingFrom(unit, identity)).length === 0;
+  if (use !== 'link' && config.social.autoSignUp && isComplete) {
     const { email, name } = identity;
-    const signedUp = await signUpFrom(unit, {
-      identity,
-      email,
-      name,
-      username: await freeUsername(app, unit, identity),
-    });
+    const username = await freeUsername(app, unit, identity);
+    const signedUp = await signUpFrom(unit, { identity, email, name, username, invitation });
+    if (signedUp.kind === 'uninvited') return { kind: 'InvalidToken' };
     if (signedUp.kind !== 'taken') {
       const step = await begin(signedUp.login);
       if (!step) throw new Error('an account that was made a moment ago refused its first login');
@@ -155,11 +168,13 @@ export interface SocialSignUp {
   readonly email: EmailAddress | null;
   readonly name: string | null;
   readonly username: NewAccount['username'];
+  /** What they come with, if anything; the address is that of it then. */
+  readonly invitation?: Invitation | null;
 }
 
 /** What a login is once its person has signed up; or, where that must not show, looks like. */
 type SignedUpLogin = Pick<
-  BegunLogin & { readonly sealedSignUp: string; readonly email: EmailAddress | null },
+  BegunLogin & { readonly sealedSignUp: string | null; readonly email: EmailAddress | null },
   'purpose' | 'userId' | 'passwordChangedAt' | 'email' | 'sealedSignUp'
 > & { readonly sealedIdentity: string | null };
 
@@ -169,10 +184,13 @@ type SignedUpLogin = Pick<
  */
 export async function signUpFrom(
   unit: Unit,
-  person: SocialSignUp,
+  { invitation = null, ...told }: SocialSignUp,
 ): Promise<
-  { readonly kind: 'signed up'; readonly login: SignedUpLogin } | { readonly kind: 'taken'; readonly path: string }
+  | { readonly kind: 'signed up'; readonly login: SignedUpLogin }
+  | { readonly kind: 'taken'; readonly path: string }
+  | { readonly kind: 'uninvited' }
 > {
+  const person = { ...told, ...(invitation ? asInvited(invitation) : {}) };
   // What the provider has seen would be taken from whoever has it.
   if (isVerifiedBy(person.identity, person.email) && (await addressUse(unit, person.identity)) !== 'free')
     return { kind: 'taken', path: 'email' };
@@ -180,10 +198,13 @@ export async function signUpFrom(
   const joinsAtOnce = isVerifiedBy(person.identity, person.email);
   // Whoever came from a provider before, and did not verify the address, left an account that nobody can get into.
   if (person.email && !joinsAtOnce) await users.removeAbandoned(unit.db, person.email, unit.now);
-  const made = await makeAccount(unit, account);
+  const make = () => makeAccount(unit, account);
+  const made = invitation ? await makeInvited(unit, invitation, account.id, make) : await make();
+  if (!made) return { kind: 'uninvited' };
   if (made.kind === 'made') announceSignUp(unit, account, made);
   else {
     const hidden =
+      !invitation &&
       made.path === 'email' &&
       unit.config.emailVerification === 'MANDATORY' &&
       !isVerifiedBy(person.identity, person.email);
@@ -197,7 +218,8 @@ export async function signUpFrom(
       userId: made.kind === 'made' ? account.id : null,
       passwordChangedAt: null,
       email: person.email,
-      sealedSignUp: sealSignUp(unit, account),
+      // Of an invitation an account was made, or nothing.
+      sealedSignUp: invitation ? null : sealSignUp(unit, account),
       sealedIdentity: joinsAtOnce ? null : sealIdentity(unit, person.identity),
     },
   };
