@@ -160,8 +160,7 @@ async function buildOn(
   }, KEY_ROTATION_CHECK_MS).unref();
 
   const passwords = createPasswords({
-    parameters: config.password.hash,
-    peppers: deriveKeys(secrets, 'password pepper'),
+    ...hashingOf(config, secrets),
     ...(config.password.breachedUrl ? { isBreached: breachedPasswords(config.password.breachedUrl, log) } : {}),
   });
   const limiter = await openLimiter(database, config, log);
@@ -188,7 +187,7 @@ async function buildOn(
     keys,
     accessTokens,
     refreshKeys: keysOf(secrets, 'refresh token successor'),
-    codeKeys: keysOf(secrets, 'code'),
+    codeKeys: codeKeysOf(secrets),
     cipher,
     hooks,
     providers: createProviders({ clock }),
@@ -221,6 +220,16 @@ async function openLimiter(
     onReturn: () => log.info('Redis is back, and counts for the rate limits'),
   });
   return createLimiter(counters, rateLimits, onError);
+}
+
+/** What passwords are hashed with. */
+export function hashingOf({ password }: Config, secrets: readonly string[]) {
+  return { parameters: password.hash, peppers: deriveKeys(secrets, 'password pepper') };
+}
+
+/** The keys that hash what people type, of the configured secrets. */
+export function codeKeysOf(secrets: readonly string[]): CodeKeys {
+  return keysOf(secrets, 'code');
 }
 
 function keysOf(secrets: readonly string[], purpose: string): readonly [Buffer, ...Buffer[]] {

@@ -1,52 +1,74 @@
+import type { Act } from './administration/act.ts';
+import type { Config } from './config.ts';
 import type { AuthEvent } from './events.ts';
 import type { Database, Db } from './infra/database.ts';
+import type { Cipher } from './lib/cipher.ts';
 import { parseEmailAddress } from './lib/email-address.ts';
 import { isUuid } from './lib/uuid.ts';
+import type { Message } from './mail/message.ts';
+import { noticesOf } from './mail/security-notices.ts';
+import type { CodeKeys } from './records/challenges.ts';
 import * as emails from './records/emails.ts';
 import * as events from './records/events.ts';
-import * as sessions from './records/sessions.ts';
 import * as users from './records/users.ts';
+import { post } from './unit.ts';
 
-/** What an operator does to an account from the command line. Every instance hears of it from the database. */
-export type OperatorAction =
-  | { readonly kind: 'disable' }
-  | { readonly kind: 'enable' }
-  | { readonly kind: 'revoke-sessions' }
-  /** Null only looks. */
-  | { readonly kind: 'roles'; readonly roles: readonly string[] | null };
-
-/** What became of it. */
-export interface OperatorOutcome {
-  readonly userId: string;
-  /** False if it was so already. */
-  readonly changed: boolean;
-  readonly roles: readonly string[];
-  readonly sessionsEnded: number;
+/** What the command line works with. */
+export interface OperatorParts {
+  readonly database: Database;
+  readonly config: Config;
+  readonly cipher: Cipher;
+  readonly codeKeys: CodeKeys;
 }
 
 const COMMAND_LINE = { ipAddress: null, userAgent: null };
 
 /**
- * Does it, once, with the events that tell of it.
+ * Runs an act of the operator in one transaction, with the events that tell of it. Every instance hears of it from the
+ * database; mails are jobs, which a gateway sends as soon as one runs.
+ */
+export function asOperator<R>(
+  { database, config, cipher, codeKeys }: OperatorParts,
+  now: Date,
+  work: (act: Act) => Promise<R>,
+): Promise<R> {
+  const announced: AuthEvent[] = [];
+  const messages: (Message | null)[] = [];
+  const act: Omit<Act, 'db'> = {
+    now,
+    config,
+    cipher,
+    codeKeys,
+    by: null,
+    emit: (event) => announced.push(event),
+    send: (message) => messages.push(message),
+  };
+  return database.transaction(
+    (db) => work({ ...act, db }),
+    (db) => {
+      const notices = announced.flatMap((event) => noticesOf(event, { ...COMMAND_LINE, at: now }));
+      return Promise.all([
+        events.append(db, announced, COMMAND_LINE, now),
+        ...[...messages, ...notices].map((message) => post(cipher, db, message)),
+      ]);
+    },
+  );
+}
+
+/**
+ * The same for an act on one account.
  * @param who the id of a person, or an address that names their account
  * @returns null if there is nobody like that
  */
-export function operate(
-  database: Database,
+export function operate<R>(
+  parts: OperatorParts,
   who: string,
-  action: OperatorAction,
   now: Date,
-): Promise<OperatorOutcome | null> {
-  return database.transaction(async (db) => {
-    const userId = await idOf(db, who);
-    if (userId === null || !(await users.lock(db, userId))) return null;
-    const ended = await endedBy(db, userId, action, now);
-    const changed = await change(db, userId, action, now);
-    const reason = action.kind === 'disable' ? 'ACCOUNT_DISABLED' : 'REVOKED';
-    const ends = ended.map((sessionId) => ({ kind: 'SessionEnded', userId, sessionId, reason }) as const);
-    await events.append(db, [...changed, ...ends], COMMAND_LINE, now);
-    const roles = await users.rolesOf(db, userId);
-    return { userId, changed: changed.length + ends.length > 0, roles, sessionsEnded: ended.length };
+  work: (act: Act, userId: string) => Promise<R>,
+): Promise<R | null> {
+  return asOperator(parts, now, async (act) => {
+    const userId = await idOf(act.db, who);
+    return userId !== null && (await users.lock(act.db, userId)) ? work(act, userId) : null;
   });
 }
 
@@ -56,28 +78,7 @@ export function operate(
  * @returns an id as it is, also of somebody who is gone; null if the address is nobody's
  */
 export async function idOf(db: Db, who: string): Promise<string | null> {
-  if (isUuid(who)) return who;
+  if (isUuid(who)) return who.toLowerCase();
   const address = parseEmailAddress(who);
   return address && emails.holderOf(db, address);
-}
-
-async function change(db: Db, userId: string, action: OperatorAction, now: Date): Promise<AuthEvent[]> {
-  switch (action.kind) {
-    case 'disable':
-      return (await users.setDisabled(db, userId, now)) ? [{ kind: 'AccountDisabled', userId }] : [];
-    case 'enable':
-      return (await users.setDisabled(db, userId, null)) ? [{ kind: 'AccountEnabled', userId }] : [];
-    case 'roles':
-      if (!action.roles) return [];
-      return (await users.setRoles(db, userId, action.roles))
-        ? [{ kind: 'RolesChanged', userId, roles: action.roles }]
-        : [];
-    case 'revoke-sessions':
-      return [];
-  }
-}
-
-async function endedBy(db: Db, userId: string, { kind }: OperatorAction, now: Date): Promise<string[]> {
-  if (kind === 'disable') return sessions.endAll(db, userId, 'ACCOUNT_DISABLED', now);
-  return kind === 'revoke-sessions' ? sessions.endAll(db, userId, 'REVOKED', now) : [];
 }

@@ -1,9 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { codeKeysOf, secretsOf } from '../app.ts';
 import { type Config, loadConfig, readEnvironment } from '../config.ts';
 import { type Database, openDatabase } from '../infra/database.ts';
 import { DataDirTaken, startEmbeddedDatabase } from '../infra/embedded.ts';
 import { migrate } from '../infra/migrate.ts';
+import { createCipher } from '../lib/cipher.ts';
+import type { OperatorParts } from '../operator.ts';
 
 /** Hands over the URL of the configured database, or of the embedded one, which runs for the work. */
 export async function withDatabaseUrl<R>(config: Config, work: (url: string) => Promise<R>): Promise<R> {
@@ -31,6 +34,12 @@ export function withDatabase<R>(work: (config: Config, database: Database) => Pr
       await database.close();
     }
   });
+}
+
+/** Hands over what acts on accounts work with. */
+export async function operatorPartsOf(config: Config, database: Database): Promise<OperatorParts> {
+  const secrets = await secretsOf(config);
+  return { config, database, cipher: createCipher(secrets), codeKeys: codeKeysOf(secrets) };
 }
 
 /** For what is no use on a database that is only made for it. */

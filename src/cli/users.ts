@@ -1,42 +1,42 @@
-import { type OperatorAction, type OperatorOutcome, operate } from '../operator.ts';
-import { type Command, print, UsageError } from './command.ts';
-import { withExistingDatabase } from './database.ts';
+import type { Command } from './command.ts';
+import { UsageError } from './command.ts';
+import { ACTS, actOnUser } from './users/act.ts';
+import { createUser } from './users/create.ts';
+import { inviteUser } from './users/invite.ts';
+import { listUsers, showUser } from './users/look.ts';
 
 export const users: Command = {
-  usage: 'postern users disable|enable|revoke-sessions|roles WHO [ROLE …|--none] [--json]',
-  summary: 'acts on the account of WHO, an id or an address, and ends what has to end at once on every instance',
-  options: { '--none': 'roles: take all of them away', '--json': 'print what was done as JSON' },
-  words: 50,
-  run: (given) => {
-    const [action, who, ...roles] = given.words;
-    const asked = operatorAction(action, roles, given.flags.has('none'));
+  usage: `postern users list|show|create|invite|${Object.keys(ACTS).join('|')} [WHO] [ROLE …|--none] [--json]`,
+  summary:
+    'looks at accounts, makes them, invites to them, and acts on the account of WHO, an id or an address; what has to end ends at once on every instance. `create ADDRESS --role admin` makes the first administrator',
+  options: {
+    '--none': 'roles: take all of them away',
+    '--search TEXT': 'list: whose address, user name, name or number begins like this',
+    '--role ROLES': 'list: who has this role; create, invite: the roles they get, with commas',
+    '--disabled': 'list: only who is disabled',
+    '--first NUMBER': 'list: how many, 20 if not said',
+    '--after CURSOR': 'list: the page after this one',
+    '--name NAME': 'create: what the person is called',
+    '--username NAME': 'create: a user name',
+    '--verified': 'create: you know that the mailbox is theirs',
+    '--password-stdin': 'create: read the password from the standard input; without it, a link to choose it is printed',
+    '--json': 'print it as JSON',
+  },
+  words: 52,
+  run: async (given) => {
+    const [action = '', who, ...more] = given.words;
+    if (given.flags.has('none') && action !== 'roles') throw new UsageError('--none is for roles');
+    if (action !== 'roles' && more.length > 0) throw new UsageError(`${more.at(-1)} is one word too many`);
+    if (action === 'list') {
+      if (who !== undefined) throw new UsageError(`${who} is one word too many; --search looks for it`);
+      return listUsers(given);
+    }
+    const known = action === 'show' || action === 'create' || action === 'invite' || Object.hasOwn(ACTS, action);
+    if (!known) throw new UsageError(`say what to do: list, show, create, invite, ${Object.keys(ACTS).join(', ')}`);
     if (who === undefined) throw new UsageError('say to whom: an id or an address');
-    return withExistingDatabase(async (database) => {
-      const done = await operate(database, who, asked, new Date());
-      if (!done) throw new Error(`There is nobody ${who}.`);
-      print(given, done, [describeOutcome(asked, done)]);
-      return undefined;
-    });
+    if (action === 'show') return showUser(given, who);
+    if (action === 'create') return createUser(given, who);
+    if (action === 'invite') return inviteUser(given, who);
+    return actOnUser(given, action, who, more);
   },
 };
-
-function operatorAction(name: string | undefined, roles: readonly string[], none: boolean): OperatorAction {
-  if (name === 'roles') {
-    const unfit = roles.find((role) => !/^[A-Za-z][A-Za-z0-9_:.-]{0,63}$/.test(role));
-    if (unfit !== undefined) throw new UsageError(`${unfit} is no name of a role`);
-    if (none && roles.length > 0) throw new UsageError('say which roles, or --none');
-    return { kind: name, roles: roles.length > 0 || none ? [...new Set(roles)] : null };
-  }
-  if (none) throw new UsageError('--none is for roles');
-  if (roles.length > 0) throw new UsageError(`${roles.at(-1)} is one word too many`);
-  if (name === 'disable' || name === 'enable' || name === 'revoke-sessions') return { kind: name };
-  throw new UsageError('say what to do: disable, enable, revoke-sessions, or roles');
-}
-
-function describeOutcome({ kind }: OperatorAction, { userId, changed, roles, sessionsEnded }: OperatorOutcome): string {
-  const already = changed ? '' : ' already';
-  if (kind === 'roles') return `${userId} has ${roles.length > 0 ? roles.join(', ') : 'no roles'}`;
-  if (kind === 'enable') return `${userId} is enabled${already}`;
-  const ended = `${sessionsEnded} session${sessionsEnded === 1 ? '' : 's'} ended`;
-  return kind === 'disable' ? `${userId} is disabled${already}, ${ended}` : `${userId}: ${ended}`;
-}

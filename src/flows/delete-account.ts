@@ -1,13 +1,8 @@
+import { isLastAdministrator, type LastAdministrator } from '../administration/act.ts';
 import type { App } from '../app.ts';
-import * as challenges from '../records/challenges.ts';
-import * as emails from '../records/emails.ts';
-import * as events from '../records/events.ts';
-import * as pendingLogins from '../records/pending-logins.ts';
-import * as phones from '../records/phones.ts';
-import * as refreshTokens from '../records/refresh-tokens.ts';
-import * as sessions from '../records/sessions.ts';
-import * as users from '../records/users.ts';
-import { transact, type Unit } from '../unit.ts';
+import { removeAccount } from '../login/remove-account.ts';
+import * as invitations from '../records/invitations.ts';
+import { transact } from '../unit.ts';
 import { type FreshSession, lockViewer } from './shared/freshness.ts';
 import type { Caller, Unauthenticated } from './shared/outcomes.ts';
 
@@ -16,41 +11,19 @@ export interface AccountDeleted {
   readonly userId: string;
 }
 
-export type DeleteAccountResult = AccountDeleted | Unauthenticated;
+export type DeleteAccountResult = AccountDeleted | LastAdministrator | Unauthenticated;
 
 /**
- * Removes a person and everything that is theirs, ends their sessions, and says goodbye. Of the audit trail stays that
- * something happened, and when. Their address is free from then on.
+ * Removes the viewer and everything that is theirs, ends their sessions, and says goodbye. The last administrator stays:
+ * nobody over GraphQL could make another one.
  */
 export async function deleteAccount(app: App, { client }: Caller, viewer: FreshSession): Promise<DeleteAccountResult> {
   const { id } = viewer.user;
   return transact(app, client, async (unit): Promise<DeleteAccountResult> => {
-    const { db, now, config, emit, send } = unit;
     if (!(await lockViewer(unit, viewer))) return { kind: 'Unauthenticated', reason: 'REVOKED' };
-    const [email, proven] = await Promise.all([emails.primaryOf(db, id), emails.primaryOf(db, id, { verified: true })]);
-    // The tokens before the sessions, as a refresh takes them.
-    await refreshTokens.endAllOf(db, id);
-    for (const sessionId of await sessions.endAll(db, id, 'ACCOUNT_DELETED', now)) {
-      emit({ kind: 'SessionEnded', userId: id, sessionId, reason: 'ACCOUNT_DELETED' });
-    }
-    await forget(unit, id);
-    // Events are written at the end. These find the person gone, and are anonymous from the start.
-    emit({ kind: 'AccountDeleted', userId: id });
-    const goodbye = email && ({ mail: 'Goodbye', to: { email }, data: {} } as const);
-    if (goodbye && proven) send(goodbye);
-    // A mailbox that nobody has shown to be theirs is a stranger's.
-    else if (goodbye && config.emailVerification === 'NONE') send(goodbye, { as: `GOODBYE ${email}`, userId: null });
+    if (await isLastAdministrator(unit, id)) return { kind: 'LastAdministrator' };
+    await invitations.revokeBy(unit.db, id, unit.now);
+    await removeAccount(unit, id);
     return { kind: 'AccountDeleted', userId: id };
   });
-}
-
-async function forget({ db }: Unit, userId: string): Promise<void> {
-  const [own, phone] = await Promise.all([emails.list(db, userId), phones.find(db, userId)]);
-  // What somebody only said is theirs, and others may hold, is not theirs to clear.
-  const addresses = own.filter(({ isPrimary, verified }) => isPrimary || verified).map(({ address }) => address);
-  const number = phone?.number ?? null;
-  await pendingLogins.forget(db, addresses, number);
-  await challenges.forget(db, number === null ? addresses : [...addresses, number]);
-  await events.anonymize(db, userId);
-  await users.remove(db, userId);
 }

@@ -5,7 +5,7 @@ import type { User } from '../records/users.ts';
 import * as users from '../records/users.ts';
 
 /** The sessions of a person that are not over, the newest first. */
-export function sessionsOf(app: App, { id }: User): Promise<Session[]> {
+export function sessionsOf(app: App, { id }: Pick<User, 'id'>): Promise<Session[]> {
   return sessions.listLive(app.database, id, app.config.session.idle, app.clock());
 }
 

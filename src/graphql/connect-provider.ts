@@ -28,7 +28,7 @@ import { ProviderFailedType, ProviderNotFoundType, ProviderRedirectType, Provide
 import { resultUnion } from './result-union.ts';
 import { UserType } from './user.ts';
 
-const SocialConnectionType = builder.objectRef<ProviderConnected['connection']>('SocialConnection').implement({
+export const SocialConnectionType = builder.objectRef<ProviderConnected['connection']>('SocialConnection').implement({
   description: 'An account at a provider that logs in to this account.',
   fields: (t) => ({
     id: t.exposeID('id'),

@@ -2,7 +2,7 @@ import { type AccountDeleted, type DeleteAccountResult, deleteAccount } from '..
 import type { ReauthenticationRequired } from '../flows/shared/outcomes.ts';
 import { builder } from './builder.ts';
 import { freshlySignedIn } from './guard.ts';
-import { ReauthenticationRequiredType, UnauthenticatedType } from './outcomes.ts';
+import { LastAdministratorType, ReauthenticationRequiredType, UnauthenticatedType } from './outcomes.ts';
 import { resultUnion } from './result-union.ts';
 
 const AccountDeletedType = builder.objectRef<AccountDeleted>('AccountDeleted').implement({
@@ -11,6 +11,7 @@ const AccountDeletedType = builder.objectRef<AccountDeleted>('AccountDeleted').i
 
 const DeleteAccountResultType = resultUnion<DeleteAccountResult | ReauthenticationRequired>()('DeleteAccountResult', {
   AccountDeleted: AccountDeletedType,
+  LastAdministrator: LastAdministratorType,
   ReauthenticationRequired: ReauthenticationRequiredType,
   Unauthenticated: UnauthenticatedType,
 });
@@ -22,7 +23,7 @@ builder.mutationField('deleteAccount', (t) =>
     resolve: (_root, _args, context) =>
       freshlySignedIn(context, async (viewer) => {
         const gone = await deleteAccount(context.app, context.caller, viewer);
-        context.answer.releaseSession();
+        if (gone.kind !== 'LastAdministrator') context.answer.releaseSession();
         return gone;
       }),
   }),

@@ -1,4 +1,11 @@
 import {
+  type Administrator,
+  demandAdministrator,
+  demandFreshAdministrator,
+  type FreshAdministrator,
+  type NoAdministrator,
+} from '../flows/shared/administrator.ts';
+import {
   demandFactorFreshness,
   demandFreshness,
   type FactorFreshSession,
@@ -32,5 +39,27 @@ export function freshlySignedInByFactor<R>(
   return signedIn(context, (viewer) => {
     const fresh = demandFactorFreshness(context.app, viewer);
     return fresh.kind === 'ReauthenticationRequired' ? fresh : work(fresh);
+  });
+}
+
+/** Hands the viewer to `work` if they administrate, and so may look at others. */
+export async function asAdministrator<R>(
+  context: Context,
+  work: (viewer: Administrator) => Promise<R>,
+): Promise<R | Unauthenticated | NoAdministrator> {
+  return signedIn(context, async (viewer) => {
+    const known = await demandAdministrator(context.app, viewer);
+    return known.kind === 'NotAdministrator' || known.kind === 'ReauthenticationRequired' ? known : work(known);
+  });
+}
+
+/** Hands the viewer to `work` if they administrate, and have just proven who they are, so that they may change others. */
+export async function asFreshAdministrator<R>(
+  context: Context,
+  work: (viewer: FreshAdministrator) => Promise<R>,
+): Promise<R | Unauthenticated | NoAdministrator> {
+  return signedIn(context, async (viewer) => {
+    const known = await demandFreshAdministrator(context.app, viewer);
+    return known.kind === 'NotAdministrator' || known.kind === 'ReauthenticationRequired' ? known : work(known);
   });
 }

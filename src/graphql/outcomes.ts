@@ -1,4 +1,6 @@
+import type { LastAdministrator } from '../administration/act.ts';
 import { factorNames } from '../factors/index.ts';
+import type { NotAdministrator } from '../flows/shared/administrator.ts';
 import type { EnrollmentRefused } from '../flows/shared/enrollment.ts';
 import type {
   CodeSent,
@@ -118,6 +120,16 @@ export const EmailNotVerifiedType = builder.objectRef<EmailNotVerified>('EmailNo
 
 export const EnrollmentRefusedType = builder.objectRef<EnrollmentRefused>('EnrollmentRefused').implement({
   description: 'This factor is switched off here, or a rule of the operator does not take it.',
+  interfaces: [Problem],
+});
+
+export const NotAdministratorType = builder.objectRef<NotAdministrator>('NotAdministrator').implement({
+  description: 'None of the roles of the viewer administrates. Tells nothing of what was asked for.',
+  interfaces: [Problem],
+});
+
+export const LastAdministratorType = builder.objectRef<LastAdministrator>('LastAdministrator').implement({
+  description: 'It would leave nobody who administrates and can log in.',
   interfaces: [Problem],
 });
 

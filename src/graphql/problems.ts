@@ -24,6 +24,10 @@ const MESSAGES = {
   ProviderNotFound: 'There is no such provider here.',
   ProviderFailed: 'The provider did not let you through.',
   ConnectionTaken: 'This belongs to another account.',
+  NotAdministrator: 'This is for administrators.',
+  LastAdministrator: 'There would be nobody left who administrates.',
+  PasswordNotSet: 'This account has no password.',
+  OwnAccount: 'This cannot be done to your own account.',
   LastLoginMethod: 'Without this there would be no way to log in any more.',
 } as const;
 

@@ -1,4 +1,6 @@
 import './account.ts';
+import './accounts.ts';
+import './administer-user.ts';
 import './auth-config.ts';
 import './authenticators.ts';
 import './change-password.ts';
@@ -6,8 +8,10 @@ import './change-pending-email.ts';
 import './complete-provider-sign-up.ts';
 import './connect-provider.ts';
 import './continue-login.ts';
+import './create-user.ts';
 import './delete-account.ts';
 import './federation.ts';
+import './invite-user.ts';
 import './issue-access-token.ts';
 import './log-in-with-code.ts';
 import './log-in-with-passkey.ts';

@@ -1,0 +1,103 @@
+import type { PasswordNotSet, UserAdministered, UserDeleted } from '../administration/accounts.ts';
+import * as accounts from '../administration/accounts.ts';
+import type { LastAdministrator } from '../administration/act.ts';
+import type { App } from '../app.ts';
+import { parseRoles } from '../lib/roles.ts';
+import { actOn, type Barred, type FreshAdministrator } from './shared/administrator.ts';
+import { type Caller, type InvalidInput, invalidInput, type NotFound } from './shared/outcomes.ts';
+
+/** Whom an administrator means. */
+export interface Subject {
+  readonly id: string;
+}
+
+/** Resetting their own factors would let an administrator around what removing them asks for. */
+export interface OwnAccount {
+  readonly kind: 'OwnAccount';
+}
+
+export type DisableUserResult = UserAdministered | LastAdministrator | NotFound | Barred;
+export type EnableUserResult = UserAdministered | NotFound | Barred;
+export type SetUserRolesResult = UserAdministered | LastAdministrator | InvalidInput | NotFound | Barred;
+export type RequirePasswordChangeResult = UserAdministered | PasswordNotSet | NotFound | Barred;
+export type RevokeUserSessionsResult = UserAdministered | NotFound | Barred;
+export type ResetUserFactorsResult = UserAdministered | OwnAccount | NotFound | Barred;
+export type DeleteUserResult = UserDeleted | LastAdministrator | NotFound | Barred;
+
+/** Ends every session of a person at once, and lets nobody in as them. */
+export function disableUser(
+  app: App,
+  caller: Caller,
+  viewer: FreshAdministrator,
+  { id }: Subject,
+): Promise<DisableUserResult> {
+  return actOn<UserAdministered | LastAdministrator>(app, caller, viewer, id, (act) => accounts.disable(act, id));
+}
+
+/** Lets a person in again. */
+export function enableUser(
+  app: App,
+  caller: Caller,
+  viewer: FreshAdministrator,
+  { id }: Subject,
+): Promise<EnableUserResult> {
+  return actOn(app, caller, viewer, id, (act) => accounts.enable(act, id));
+}
+
+/** Replaces the roles of a person. */
+export async function setUserRoles(
+  app: App,
+  caller: Caller,
+  viewer: FreshAdministrator,
+  { id, roles }: Subject & { readonly roles: readonly string[] },
+): Promise<SetUserRolesResult> {
+  const read = parseRoles(roles);
+  if (!read) return invalidInput({ path: ['roles'], code: 'INVALID' });
+  return actOn<UserAdministered | LastAdministrator>(app, caller, viewer, id, (act) =>
+    accounts.setRoles(act, id, read),
+  );
+}
+
+/** Ends every session of a person, whose next login asks for another password. */
+export function requirePasswordChange(
+  app: App,
+  caller: Caller,
+  viewer: FreshAdministrator,
+  { id }: Subject,
+): Promise<RequirePasswordChangeResult> {
+  return actOn<UserAdministered | PasswordNotSet>(app, caller, viewer, id, (act) =>
+    accounts.requirePasswordChange(act, id),
+  );
+}
+
+/** Ends every session of a person. */
+export function revokeUserSessions(
+  app: App,
+  caller: Caller,
+  viewer: FreshAdministrator,
+  { id }: Subject,
+): Promise<RevokeUserSessionsResult> {
+  return actOn(app, caller, viewer, id, (act) => accounts.revokeSessions(act, id));
+}
+
+/** Takes the second factors of somebody else away. */
+export function resetUserFactors(
+  app: App,
+  caller: Caller,
+  viewer: FreshAdministrator,
+  { id }: Subject,
+): Promise<ResetUserFactorsResult> {
+  return actOn<UserAdministered | OwnAccount>(app, caller, viewer, id, async (act) =>
+    id.toLowerCase() === viewer.user.id ? { kind: 'OwnAccount' } : accounts.resetFactors(act, id),
+  );
+}
+
+/** Removes a person and everything that is theirs. */
+export function deleteUser(
+  app: App,
+  caller: Caller,
+  viewer: FreshAdministrator,
+  { id }: Subject,
+): Promise<DeleteUserResult> {
+  return actOn<UserDeleted | LastAdministrator>(app, caller, viewer, id, (act) => accounts.remove(act, id));
+}
