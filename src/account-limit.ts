@@ -32,8 +32,8 @@ export async function countAccountTry(
   { limit, key, owner }: AccountTry,
   ...others: readonly Count[]
 ): Promise<{ readonly wait: number | null; readonly counts: readonly Count[] }> {
-  const shared: Count = { limit, key };
-  const own = [{ limit, key: `${key} from ${addressKey(client.ipAddress)}` }, ...others];
+  const shared: Count = { limit, key, about: { owner, ipAddress: client.ipAddress } };
+  const own = [{ limit, key: `${key} from ${addressKey(client.ipAddress)}`, about: null }, ...others];
   const counts = [shared, ...own];
   const refusal = await limiter.check(...counts);
   if (!refusal) return { wait: null, counts };

@@ -11,7 +11,7 @@ import { type Jobs, startJobs } from './infra/jobs.ts';
 import { createKeyRing, type KeyRing, type StoredKey } from './infra/key-ring.ts';
 import { createPostgresCounters } from './infra/limiter/in-postgres.ts';
 import { openInsuredCounters } from './infra/limiter/insured.ts';
-import { createLimiter, type Limiter, longestWindowOf } from './infra/limiter.ts';
+import { type Count, createLimiter, type Limiter, longestWindowOf } from './infra/limiter.ts';
 import type { Logger } from './infra/log.ts';
 import { createSmtpMailer, type Mailer } from './infra/mailer.ts';
 import { createOutbox, type Outbox } from './infra/outbox.ts';
@@ -19,6 +19,7 @@ import { createPasswords, type Passwords } from './infra/passwords.ts';
 import { createProviders, type Providers } from './infra/providers.ts';
 import { createSessionCache, type SessionCache } from './infra/session-cache.ts';
 import { type Cipher, createCipher, deriveKeys } from './lib/cipher.ts';
+import { createHitTeller } from './limit-hits.ts';
 import { type Live, openLive } from './live.ts';
 import type { Stages } from './login/stage.ts';
 import { stages } from './login/stages/index.ts';
@@ -33,7 +34,15 @@ const MAX_REMEMBERED_SESSIONS = 20_000;
 const KEY_ROTATION_CHECK_MS = 60_000;
 
 /** A session as this instance remembers it, with the use of it that is not written yet. */
-export type RememberedSession = KnownSession & { readonly use: { lastSeenAt: Date; writtenAt: Date } };
+export type RememberedSession = KnownSession & {
+  readonly use: {
+    lastSeenAt: Date;
+    writtenAt: Date;
+    seenWith: KnownSession['seenWith'];
+    /** When it was last tried to note another client. */
+    clientTriedAt: Date | null;
+  };
+};
 
 export type { Count } from './infra/limiter.ts';
 export type { FlowSecrets, ProvenIdentity, ProviderFault, ProviderTokens } from './infra/providers.ts';
@@ -163,7 +172,8 @@ async function buildOn(
     ...hashingOf(config, secrets),
     ...(config.password.breachedUrl ? { isBreached: breachedPasswords(config.password.breachedUrl, log) } : {}),
   });
-  const limiter = await openLimiter(database, config, log);
+  const hits = createHitTeller({ database, clock, onError: onHitLost(log) });
+  const limiter = await openLimiter(database, config, log, hits.tell);
   const hooks = withDeadlines(parts.hooks ?? {});
   const outbox = parts.mailer || config.mail.smtpUrl ? null : createOutbox({ dir: join(config.dataDir, 'outbox') });
   const mailer = parts.mailer ?? outbox ?? createSmtpMailer({ url: config.mail.smtpUrl ?? '', from: config.mail.from });
@@ -198,7 +208,7 @@ async function buildOn(
       clearInterval(keyTimer);
       // What runs may still need everything else.
       await jobs.close();
-      await Promise.all([mailer.close(), passwords.close(), bus.close(), limiter.close(), live.close()]);
+      await Promise.all([mailer.close(), passwords.close(), bus.close(), limiter.close(), hits.close(), live.close()]);
       await database.close();
     },
   };
@@ -208,10 +218,11 @@ async function openLimiter(
   database: Database,
   { rateLimits, redisUrl: url }: Pick<Config, 'rateLimits' | 'redisUrl'>,
   log: Logger,
+  onHit: (count: Count) => void,
 ): Promise<Limiter> {
   const onError = (error: unknown) => log.warn({ err: error }, 'the counters of the rate limits cannot be written');
   const inPostgres = createPostgresCounters(database.relaxed, onError);
-  if (!url) return createLimiter(inPostgres, rateLimits, onError);
+  if (!url) return createLimiter(inPostgres, rateLimits, onError, onHit);
   const counters = await openInsuredCounters({
     url,
     inPostgres,
@@ -219,7 +230,11 @@ async function openLimiter(
     onLoss: (error) => log.warn({ err: error }, 'Redis is away: PostgreSQL counts for the rate limits'),
     onReturn: () => log.info('Redis is back, and counts for the rate limits'),
   });
-  return createLimiter(counters, rateLimits, onError);
+  return createLimiter(counters, rateLimits, onError, onHit);
+}
+
+function onHitLost(log: Logger): (error: unknown) => void {
+  return (error) => log.warn({ err: error }, 'that a limit was hit could not be written down');
 }
 
 /** What passwords are hashed with. */

@@ -1,3 +1,5 @@
+import type { LimitName } from './lib/rate-limits.ts';
+import type { ChallengePurpose } from './records/challenges.ts';
 import type { AuthenticationMethod } from './records/sessions.ts';
 
 /** Why a session is over. */
@@ -22,6 +24,8 @@ interface Facts {
     readonly newDevice: boolean;
   };
   readonly SessionEnded: { readonly sessionId: string; readonly reason: SessionEndReason };
+  /** A session is used from another network, or by another program, than it was before. Told once an hour at most. */
+  readonly SessionClientChanged: { readonly sessionId: string; readonly from: SeenClient };
   /** Somebody proved anew that the session is theirs. */
   readonly Reauthenticated: { readonly sessionId: string; readonly method: AuthenticationMethod['method'] };
   /** `first`: there was none before. */
@@ -61,6 +65,8 @@ interface Facts {
   /** An account at a provider joined the person. `signingUp`: it is what the person signed up with. */
   readonly ProviderConnected: Connected & { readonly signingUp: boolean };
   readonly ProviderDisconnected: Connected;
+  /** The provider calls the person, or reaches them, in another way than it did. */
+  readonly ProviderUpdated: Connected;
   /** A device need not show a second factor again. */
   readonly DeviceTrusted: Nothing;
   readonly TrustedDevicesForgotten: { readonly count: number };
@@ -110,11 +116,34 @@ interface AnonymousFacts {
    */
   readonly AdministratorActed: { readonly action: AdministratorAction; readonly subjectId: string };
   readonly LoginFailed: { readonly method: AuthenticationMethod['method'] };
+  /** A login got further, and asks for more. */
+  readonly LoginStepCompleted: {
+    readonly methods: readonly AuthenticationMethod['method'][];
+    /** The stage that asks, such as `secondFactor`. */
+    readonly asks: string;
+  };
+  /** A code or link is on its way; or, where it is about nobody, was asked for in the name of an unknown address. */
+  readonly CodeSent: {
+    readonly purpose: ChallengePurpose;
+    readonly channel: 'EMAIL' | 'SMS';
+    /** In the place of an earlier one. */
+    readonly again: boolean;
+  };
+  /** A typed code was wrong. `lastAttempt`: there are no more tries. */
+  readonly CodeRejected: { readonly purpose: ChallengePurpose; readonly lastAttempt: boolean };
+  /** Somebody had to be refused for the first time in the window of a limit. It is about whose account it counts for. */
+  readonly LimitHit: { readonly limit: LimitName };
   /** A message was given up after a day. */
   readonly MessageNotDelivered: { readonly message: string };
 }
 
 type Nothing = Record<never, never>;
+
+/** A client, as its requests tell. */
+interface SeenClient {
+  readonly ipAddress: string | null;
+  readonly userAgent: string | null;
+}
 
 /** An account at a provider, by what the provider calls its owner. */
 interface Connected {
@@ -141,3 +170,74 @@ export type AuthEvent =
   | {
       [K in keyof AnonymousFacts]: { readonly kind: K; readonly userId: string | null } & AnonymousFacts[K];
     }[keyof AnonymousFacts];
+
+/** The name of a fact. */
+export type EventKind = AuthEvent['kind'];
+
+/** A fact as it is told to listeners: with what names it, when it happened, and the client that it came from. */
+export type AnnouncedEvent = AuthEvent & {
+  /** The same, however often it is told. Of two events of one person the later one has the higher id. */
+  readonly id: string;
+  readonly at: Date;
+  readonly ipAddress: string | null;
+  readonly userAgent: string | null;
+};
+
+/** What else a fact of this kind tells, beside whom it is about. */
+type Particulars<K extends EventKind> = Exclude<keyof Extract<AuthEvent, { kind: K }>, 'kind' | 'userId'>;
+
+/** Every fact, with what it tells: what is not named here does not compile, nor what there is no fact for. */
+const PARTICULARS: { readonly [K in EventKind]: Readonly<Record<Particulars<K>, true>> } = {
+  SignedUp: {},
+  SignUpRepeated: {},
+  LoggedIn: { sessionId: true, methods: true, newDevice: true },
+  LoginStepCompleted: { methods: true, asks: true },
+  LoginFailed: { method: true },
+  CodeSent: { purpose: true, channel: true, again: true },
+  CodeRejected: { purpose: true, lastAttempt: true },
+  LimitHit: { limit: true },
+  SessionEnded: { sessionId: true, reason: true },
+  SessionClientChanged: { sessionId: true, from: true },
+  Reauthenticated: { sessionId: true, method: true },
+  PasswordChanged: { first: true },
+  PasswordReset: {},
+  AccountReclaimed: {},
+  PendingEmailChanged: {},
+  EmailVerified: { address: true },
+  EmailAdded: { address: true },
+  EmailRemoved: { address: true },
+  PrimaryEmailChanged: { from: true, to: true },
+  PhoneChanged: { number: true },
+  PhoneRemoved: { number: true },
+  UsernameChanged: { username: true },
+  ProfileUpdated: {},
+  MfaEnabled: {},
+  MfaDisabled: {},
+  AuthenticatorAdded: { authenticatorId: true, factor: true, name: true, first: true, signingUp: true },
+  AuthenticatorRemoved: { authenticatorId: true, factor: true, name: true, last: true },
+  PasskeyRenamed: { authenticatorId: true, name: true },
+  SecondFactorUsed: { authenticatorId: true, factor: true },
+  MfaAttemptsExhausted: {},
+  RecoveryCodeUsed: { unused: true },
+  RecoveryCodesGenerated: {},
+  AuthenticatorDisabled: { authenticatorId: true, factor: true },
+  PasskeyCounterRegressed: { authenticatorId: true },
+  ProviderConnected: { connectionId: true, provider: true, providerName: true, displayName: true, signingUp: true },
+  ProviderUpdated: { connectionId: true, provider: true, providerName: true, displayName: true },
+  ProviderDisconnected: { connectionId: true, provider: true, providerName: true, displayName: true },
+  DeviceTrusted: {},
+  TrustedDevicesForgotten: { count: true },
+  AccountDeleted: {},
+  AccountDisabled: {},
+  AccountEnabled: {},
+  RolesChanged: { roles: true },
+  MessageNotDelivered: { message: true },
+};
+
+/** The kinds of all facts. */
+export const EVENT_KINDS = Object.keys(PARTICULARS) as readonly EventKind[];
+
+/** The names of what a fact of a kind tells, beside whom it is about. */
+export function particularsOf(kind: EventKind): readonly string[] {
+  return Object.keys(PARTICULARS[kind]);
+}

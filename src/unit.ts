@@ -160,6 +160,12 @@ function forgetChanged({ sessions, live: { connections } }: App, event: AuthEven
     // These change nobody, and strangers can bring some of them about.
     case 'LoggedIn':
     case 'LoginFailed':
+    case 'LoginStepCompleted':
+    case 'CodeSent':
+    case 'CodeRejected':
+    case 'LimitHit':
+    case 'SessionClientChanged':
+    case 'ProviderUpdated':
     case 'SignedUp':
     case 'SignUpRepeated':
     case 'AdministratorActed':

@@ -29,8 +29,20 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   graphql: ['lib', 'factors', 'flows', 'type administration', 'type records', 'type login', 'type app'],
   http: ['lib', 'flows', 'graphql', 'type app', 'type login'],
-  app: ['lib', 'infra', 'type providers', 'config', 'hooks', 'records', 'login', 'tasks', 'live'],
+  app: [
+    'lib',
+    'infra',
+    'type providers',
+    'config',
+    'hooks',
+    'limit-hits',
+    'records',
+    'login',
+    'tasks',
+    'live',
+  ],
   verify: ['lib'],
+  'limit-hits': ['lib', 'records', 'type app', 'type infra/database'],
   'account-limit': ['lib', 'records', 'type app', 'type unit'],
   unit: ['account-limit', 'lib', 'infra', 'mail', 'config', 'events', 'hooks', 'records', 'app'],
   tasks: ['lib', 'infra', 'mail', 'config', 'hooks', 'records', 'unit', 'reseal', 'overdue'],
@@ -50,7 +62,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   import: ['lib', 'records', 'factors', 'type infra/database', 'type providers'],
   hooks: ['type mail'],
   config: ['lib', 'type factors', 'providers'],
-  events: ['type records'],
+  events: ['type lib', 'type records'],
 };
 /** What puts everything together. */
 const MAY_IMPORT_ALL = ['main', 'cli', 'index', 'create-postern', 'standalone', 'operator-config'];

@@ -63,7 +63,7 @@ export function createGraphQLHandler(app: App, graphql: GraphQLServer, eventStre
         return refuse(406, 'Subscriptions are answered with text/event-stream, or over a WebSocket.');
       return eventStreams.answer(exchange, { operation, credential, client });
     }
-    const viewer = await authenticate(app, credential);
+    const viewer = await authenticate(app, credential, { counts: true, client });
     const context = {
       app,
       requestId: exchange.requestId,

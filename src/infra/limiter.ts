@@ -8,6 +8,16 @@ import type { Counted, Counter, Counters } from './limiter/counters.ts';
 export interface Count {
   readonly limit: LimitName;
   readonly key: string;
+  /** Whom it is about, where the key does not say so. Null: what is counted beside it tells of the same. */
+  readonly about?: CountSubject | null;
+}
+
+/** Whom a count is about, for those who are told that a limit was hit. */
+export interface CountSubject {
+  /** Looks up whose account it is; null for nobody's. */
+  owner(): Promise<string | null>;
+  /** Where the attempt came from. */
+  readonly ipAddress: string;
 }
 
 /** Why an attempt may not go on. */
@@ -74,6 +84,8 @@ interface Limit extends Counter {
 const REMEMBER_REFUSAL_MS = 1_000;
 const REMEMBERED_REFUSALS = 20_000;
 const REFUND_EVERY_MS = 20;
+/** Of these hits this instance knows by itself that they were told. */
+const REMEMBERED_HITS = 20_000;
 
 /**
  * A limiter over counters with fixed windows that begin at the first attempt. Each request adds to all of its counters
@@ -81,8 +93,16 @@ const REFUND_EVERY_MS = 20;
  *
  * Refusals are remembered for a moment: whoever is refused and goes on costs no statement, and, above all, does not
  * count against the accounts that are named beside the address.
+ * @param onHit told of the first refusal in the window of a counter, whichever instance it was. The attempt does not wait
+ * for it: how long it takes tells nobody anything
  */
-export function createLimiter(counters: Counters, rates: RateLimits, onError: (error: unknown) => void): Limiter {
+export function createLimiter(
+  counters: Counters,
+  rates: RateLimits,
+  onError: (error: unknown) => void,
+  onHit: (count: Count) => void = () => undefined,
+): Limiter {
+  const hits = new LRUCache<string, true>({ max: REMEMBERED_HITS });
   const refusals = new LRUCache<string, number>({ max: REMEMBERED_REFUSALS, ttl: REMEMBER_REFUSAL_MS });
   let refunds = new Map<string, number>();
   let refundTimer: NodeJS.Timeout | undefined;
@@ -104,8 +124,19 @@ export function createLimiter(counters: Counters, rates: RateLimits, onError: (e
     });
     if (remembered.length > 0) return refusal(remembered, now, false);
     const refused = exceeded(limits, await counters.add(limits, db));
-    for (const { key, until } of refused) refusals.set(key, until);
+    for (const each of refused) {
+      refusals.set(each.key, each.until);
+      noteHit(each, now).catch(onError);
+    }
     return refused.length > 0 ? refusal(refused, now, true) : null;
+  }
+
+  // Counted like anything else, so that of all refusals on all instances one is the first.
+  async function noteHit({ key, count, until }: Refusing, now: number): Promise<void> {
+    if (count.about === null || until <= now || hits.has(key)) return;
+    hits.set(key, true, { ttl: until - now });
+    const counted = await counters.add([{ key: `hit:${key}`, windowMs: until - now }]);
+    if (counted.every(({ points }) => points === 1)) onHit(count);
   }
 
   const counting = (db?: Db): Counting => ({

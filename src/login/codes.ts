@@ -31,6 +31,7 @@ export async function sendCode(
   unit.send(messageOf(issued.challenge, issued.secrets, unit.config, { first: true, told, ...options }), {
     ...limitOf(issued.challenge),
     async unlessDropped() {
+      announceCode(unit, issued.challenge, { again: false });
       if (last) await challenges.voidAll(unit.db, userId, [purpose], unit.now, id);
     },
   });
@@ -51,7 +52,13 @@ export async function sendCodeAgain(
   const issued = await challenges.beginResend(unit.db, unit.codeKeys, challenge, unit.now, ways);
   if (!issued) return null;
   const message = messageOf(issued.challenge, issued.secrets, unit.config, { first: false, ...options });
-  unit.send(message, { ...limitOf(challenge), unlessDropped: () => challenges.finishResend(unit.db, issued) });
+  unit.send(message, {
+    ...limitOf(challenge),
+    async unlessDropped() {
+      announceCode(unit, issued.challenge, { again: true });
+      await challenges.finishResend(unit.db, issued);
+    },
+  });
   return issued.challenge;
 }
 
@@ -66,7 +73,10 @@ export async function sendCodeToAnother(
   const issued = await challenges.redirect(unit.db, unit.codeKeys, challenge, to, unit.now, ways);
   if (!issued) return null;
   const message = messageOf(issued.challenge, issued.secrets, unit.config, { first: true, told });
-  unit.send(message, limitOf(issued.challenge));
+  unit.send(message, {
+    ...limitOf(issued.challenge),
+    unlessDropped: async () => announceCode(unit, issued.challenge, { again: false }),
+  });
   return issued.challenge;
 }
 
@@ -116,6 +126,15 @@ async function waysOf(
     pendingLogins.joinsIdentity(db, pendingLoginId),
   ]);
   return { codeOnly: joins || connected.length > 0 };
+}
+
+// For nobody as well: what is not written down is told by the time.
+function announceCode(
+  { emit }: Unit,
+  { userId, purpose, channel }: Challenge,
+  { again }: { readonly again: boolean },
+): void {
+  emit({ kind: 'CodeSent', userId, purpose, channel, again });
 }
 
 function limitOf({ purpose, destination, userId }: Challenge) {

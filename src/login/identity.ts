@@ -149,7 +149,7 @@ export async function joinIdentity(unit: JoiningUnit, userId: string, identity: 
   const held = await connections.find(db, identity);
   if (held) {
     if (held.userId !== userId) return null;
-    await noteIdentity(unit, held.id, identity);
+    await noteIdentity(unit, held, identity);
     return { id: held.id, known: true };
   }
   const id = await connections.add(db, userId, identity, factsOf(identity), now);
@@ -186,9 +186,17 @@ export function announceDisconnection(
 }
 
 /** Notes that somebody came by a connection. */
-export async function noteIdentity(unit: JoiningUnit, connectionId: string, identity: Identity): Promise<void> {
-  await connections.noteUse(unit.db, connectionId, factsOf(identity), unit.now);
+export async function noteIdentity(
+  unit: Unit,
+  { id: connectionId, userId }: { readonly id: string; readonly userId: string },
+  identity: Identity,
+): Promise<void> {
+  const { changed } = await connections.noteUse(unit.db, connectionId, factsOf(identity), unit.now);
   await keepTokens(unit, connectionId, identity);
+  if (!changed) return;
+  const { provider, displayName } = identity;
+  const providerName = providerOf(unit, identity)?.name ?? provider;
+  unit.emit({ kind: 'ProviderUpdated', userId, connectionId, provider, providerName, displayName });
 }
 
 async function keepTokens({ db, cipher, config }: JoiningUnit, id: string, { tokens }: Identity): Promise<void> {

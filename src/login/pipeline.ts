@@ -104,6 +104,8 @@ export async function beginLogin(unit: Unit, context: LoginContext, begun: Begun
     now: unit.now,
   });
   await asked.stage.enter?.(stored, unit);
+  // What somebody signs up with proves nothing yet.
+  if (login.methods.length > 0 && login.purpose !== 'SIGN_UP') announceStep(unit, login, asked.name);
   return ask(asked.prompt, loginToken, login);
 }
 
@@ -127,7 +129,10 @@ export async function resumeLogin(
   await users.lock(unit.db, login.userId ?? users.NOBODY);
   const next = await firstPrompt(login, context.stages, unit);
   if (next) {
-    if (await pendingLogins.stopAt(unit.db, login.id, next.name)) await next.stage.enter?.(login, unit);
+    if (await pendingLogins.stopAt(unit.db, login.id, next.name)) {
+      await next.stage.enter?.(login, unit);
+      announceStep(unit, login, next.name);
+    }
     return ask(next.prompt, loginToken, login);
   }
   if (!(await pendingLogins.complete(unit.db, login.id, unit.now))) return { kind: 'LoginExpired' };
@@ -173,6 +178,10 @@ async function firstPrompt(login: PendingLogin & { id?: string }, stages: Stages
     if (prompt) return { name, stage, prompt };
   }
   return null;
+}
+
+function announceStep({ emit }: Unit, { userId, methods }: PendingLogin, asks: string): void {
+  emit({ kind: 'LoginStepCompleted', userId, methods: methods.map(({ method }) => method), asks });
 }
 
 function makePasskeyChallenge({ now }: Unit): PasskeyChallenge {

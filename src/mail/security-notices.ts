@@ -94,11 +94,17 @@ function toldOf(event: AuthEvent): Told | null {
     case 'SignedUp':
     case 'SignUpRepeated':
     case 'LoginFailed':
+    case 'LoginStepCompleted':
+    case 'CodeSent':
+    case 'CodeRejected':
+    case 'LimitHit':
     case 'SessionEnded':
+    case 'SessionClientChanged':
     case 'Reauthenticated':
     case 'EmailVerified':
     case 'PendingEmailChanged':
     case 'ProfileUpdated':
+    case 'ProviderUpdated':
     // Its goodbye is a mail of its own.
     case 'AccountDeleted':
     case 'AccountDisabled':

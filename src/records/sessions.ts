@@ -44,9 +44,14 @@ export interface Session {
   readonly userAgent: string | null;
 }
 
+/** Where a session is used from, and by which program. */
+export type SessionClient = Pick<Session, 'ipAddress' | 'userAgent'>;
+
 /** A session with the person it recognises, as one read gives them. */
 export interface KnownSession {
   readonly session: Session;
+  /** The client that it was last seen with. */
+  readonly seenWith: SessionClient;
   readonly user: User;
   /** Set once it is over, by whatever cause but the passing of time. */
   readonly endReason: SessionEndReason | null;
@@ -303,6 +308,34 @@ export async function touch(db: Db, id: string, now: Date, every: number): Promi
     WHERE id = ${id}::uuid AND ended_at IS NULL AND last_seen_at <= ${new Date(now.getTime() - every)}`;
 }
 
+/**
+ * Notes that a session is seen with another client than before.
+ * @param since how recent a change may be without another being noted, whichever instance noted it
+ * @returns the client that it was seen with before; null if nothing was noted
+ */
+export async function noteClient(
+  db: Db,
+  id: string,
+  { ipAddress, userAgent }: SessionClient,
+  now: Date,
+  since: Date,
+): Promise<SessionClient | null> {
+  const [noted] = await db.query<SessionClient>`
+    UPDATE sessions AS s
+    SET client_ip_address = ${ipAddress}, client_user_agent = ${userAgent}, client_changed_at = ${now}
+    FROM (
+      SELECT id, CASE WHEN client_changed_at IS NULL THEN ip_address ELSE client_ip_address END AS ip_address,
+        CASE WHEN client_changed_at IS NULL THEN user_agent ELSE client_user_agent END AS user_agent
+      FROM sessions
+      WHERE id = ${id}::uuid AND ended_at IS NULL AND (client_changed_at IS NULL OR client_changed_at <= ${since})
+      FOR UPDATE
+    ) AS was
+    WHERE s.id = was.id
+      AND (was.ip_address, was.user_agent) IS DISTINCT FROM (${ipAddress}::text, ${userAgent}::text)
+    RETURNING was.ip_address AS "ipAddress", was.user_agent AS "userAgent"`;
+  return noted ?? null;
+}
+
 interface UserRow {
   user_id: string;
   user_created_at: Date;
@@ -325,6 +358,9 @@ interface Row extends UserRow {
   expires_at: Date;
   ip_address: string | null;
   user_agent: string | null;
+  client_ip_address: string | null;
+  client_user_agent: string | null;
+  client_changed_at: Date | null;
   end_reason: SessionEndReason | null;
   disabled_at: Date | null;
 }
@@ -333,7 +369,7 @@ interface Row extends UserRow {
 async function find(db: Db, tokenHash: Buffer | null, id: string | null): Promise<KnownSession | null> {
   const [row] = await db.query<Row>`
     SELECT s.id, s.user_id, s.credential, s.credential_generation, s.methods, s.created_at, s.last_seen_at, s.expires_at, s.ip_address,
-      s.user_agent, s.end_reason, u.created_at AS user_created_at, u.name, u.username, u.roles,
+      s.user_agent, s.client_ip_address, s.client_user_agent, s.client_changed_at, s.end_reason, u.created_at AS user_created_at, u.name, u.username, u.roles,
       u.disabled_at, e.address AS email, e.verified_at IS NOT NULL AS email_verified,
       EXISTS (SELECT 1 FROM passwords p WHERE p.user_id = u.id) AS has_password,
       ARRAY(SELECT DISTINCT kind FROM authenticators a WHERE a.user_id = u.id AND NOT used_up) AS factors
@@ -356,6 +392,9 @@ function fromRow(row: Row): KnownSession {
       ipAddress: row.ip_address,
       userAgent: row.user_agent,
     },
+    seenWith: row.client_changed_at
+      ? { ipAddress: row.client_ip_address, userAgent: row.client_user_agent }
+      : { ipAddress: row.ip_address, userAgent: row.user_agent },
     user: userFrom(row),
     endReason: row.end_reason ?? (row.disabled_at ? 'ACCOUNT_DISABLED' : null),
   };

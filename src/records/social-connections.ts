@@ -66,11 +66,22 @@ export async function add(
   return added === 1 ? id : null;
 }
 
-/** Notes that somebody came by a connection, and what the provider says of it now. */
-export async function noteUse(db: Db, id: string, { displayName, email }: ConnectionFacts, now: Date): Promise<void> {
-  await db.execute`
-    UPDATE social_connections SET display_name = ${displayName}, email = ${email}, last_used_at = ${now}
-    WHERE id = ${id}::uuid`;
+/**
+ * Notes that somebody came by a connection, and what the provider says of it now.
+ * @returns whether it said something else before
+ */
+export async function noteUse(
+  db: Db,
+  id: string,
+  { displayName, email }: ConnectionFacts,
+  now: Date,
+): Promise<{ readonly changed: boolean }> {
+  const [noted] = await db.query<{ changed: boolean }>`
+    UPDATE social_connections AS c SET display_name = ${displayName}, email = ${email}, last_used_at = ${now}
+    FROM (SELECT id, display_name, email FROM social_connections WHERE id = ${id}::uuid FOR UPDATE) AS was
+    WHERE c.id = was.id
+    RETURNING (was.display_name, was.email) IS DISTINCT FROM (c.display_name, c.email) AS changed`;
+  return noted ?? { changed: false };
 }
 
 /** Takes a connection away. False if the person has none of this id. */

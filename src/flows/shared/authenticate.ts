@@ -1,8 +1,10 @@
 import type { App, RememberedSession } from '../../app.ts';
 import { generationOf } from '../../lib/access-token.ts';
+import { addressKey } from '../../lib/client-address.ts';
 import { hashToken, isToken } from '../../lib/secrets.ts';
-import type { CredentialKind, KnownSession } from '../../records/sessions.ts';
+import type { CredentialKind, KnownSession, SessionClient } from '../../records/sessions.ts';
 import * as sessions from '../../records/sessions.ts';
+import { type Client, transact } from '../../unit.ts';
 import type { UnauthenticatedReason, Viewer } from './outcomes.ts';
 
 /** A credential as a request carries it. */
@@ -13,18 +15,22 @@ export interface PresentedCredential {
 
 /** The use of a session is written at most this often. */
 const WRITE_USE_EVERY_MS = 60_000;
+/** A change of the client of a session is told at most this often: phones move from network to network all day. */
+const TELL_CLIENT_EVERY_MS = 3_600_000;
+const TRY_CLIENT_EVERY_MS = 60_000;
 
 /**
  * Turns what a request carries into who asks. Never fails for a bad credential: it is nobody, with the reason.
  *
  * An opaque token opens only what it was made for: that of a cookie only as a cookie, that of an app only in a header,
  * so that neither can be smuggled through the other's door.
- * @param options `counts`: whether it is a use of the session, which keeps it alive
+ * @param options `counts`: whether it is a use of the session, which keeps it alive; `client`: where it is used from, if
+ * the request comes from the holder of the session
  */
 export async function authenticate(
   app: App,
   credential: PresentedCredential | null,
-  options: { readonly counts: boolean } = { counts: true },
+  options: { readonly counts: boolean; readonly client?: Client } = { counts: true },
 ): Promise<Viewer> {
   if (!credential) return anonymous('NO_CREDENTIAL');
   const { from, value } = credential;
@@ -53,6 +59,7 @@ export async function authenticate(
 
 interface Lookup {
   readonly counts: boolean;
+  readonly client?: Client;
   find(): Promise<KnownSession | null>;
   expected(known: KnownSession): boolean;
   /** Whether the credential was issued for one that another has replaced since. */
@@ -76,6 +83,7 @@ async function recognise(app: App, kind: 'session' | 'accessToken', key: string,
   if (known.endReason) return anonymous(known.endReason === 'EXPIRED' ? 'EXPIRED' : 'REVOKED');
   if (isExpired(app, known, now)) return anonymous('EXPIRED');
   if (lookup.counts) await noteUse(app, known, now);
+  if (lookup.client) await noteClient(app, known, lookup.client, now);
   return {
     kind,
     session: { ...known.session, lastSeenAt: known.use.lastSeenAt },
@@ -85,7 +93,9 @@ async function recognise(app: App, kind: 'session' | 'accessToken', key: string,
 }
 
 function remember(known: KnownSession | null): RememberedSession | null {
-  return known && { ...known, use: { lastSeenAt: known.session.lastSeenAt, writtenAt: known.session.lastSeenAt } };
+  if (!known) return null;
+  const { lastSeenAt } = known.session;
+  return { ...known, use: { lastSeenAt, writtenAt: lastSeenAt, seenWith: known.seenWith, clientTriedAt: null } };
 }
 
 function isExpired({ config }: App, { session, use }: RememberedSession, now: Date): boolean {
@@ -99,6 +109,26 @@ async function noteUse({ config, database }: App, { session, use }: RememberedSe
   if (now.getTime() - use.writtenAt.getTime() < every) return;
   use.writtenAt = now;
   await sessions.touch(database, session.id, now, every);
+}
+
+async function noteClient(app: App, { session, use }: RememberedSession, client: Client, now: Date): Promise<void> {
+  if (isSameClient(client, use.seenWith)) return;
+  if (use.clientTriedAt && now.getTime() - use.clientTriedAt.getTime() < TRY_CLIENT_EVERY_MS) return;
+  use.clientTriedAt = now;
+  const since = new Date(now.getTime() - TELL_CLIENT_EVERY_MS);
+  const noted = await transact(app, client, async ({ db, emit }) => {
+    const from = await sessions.noteClient(db, session.id, client, now, since);
+    if (from) emit({ kind: 'SessionClientChanged', userId: session.userId, sessionId: session.id, from });
+    return from !== null;
+  });
+  if (noted) use.seenWith = client;
+}
+
+function isSameClient(client: SessionClient, other: SessionClient): boolean {
+  if (client.userAgent !== other.userAgent) return false;
+  return (
+    client.ipAddress === other.ipAddress || addressKey(client.ipAddress ?? '') === addressKey(other.ipAddress ?? '')
+  );
 }
 
 function heldAs(from: PresentedCredential['from']): CredentialKind {

@@ -68,7 +68,8 @@ export async function checkOwnPassword(
   typed: string,
   slot: Slot,
 ): Promise<OwnPassword | InvalidCredentials | RateLimited> {
-  const count = { limit: 'passwordPerAccount', key: `${user.id} in a session` } as const;
+  const about = { owner: async () => user.id, ipAddress: client.ipAddress };
+  const count = { limit: 'passwordPerAccount', key: `${user.id} in a session`, about } as const;
   const wait = await app.limiter.count(count);
   if (wait !== null) return rateLimited(wait);
   const stored = await passwords.countOwnAttempt(app.database.relaxed, user.id);

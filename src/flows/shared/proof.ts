@@ -91,7 +91,9 @@ async function checkTyped(
   }
   if (wrong === null || wrong === 'over') return { kind: 'InvalidToken' };
   await transact(app, caller.client, async ({ db, now, emit }) => {
-    emit({ kind: 'LoginFailed', userId: challenge.userId, method: 'CODE' });
+    const { userId, purpose } = challenge;
+    emit({ kind: 'LoginFailed', userId, method: 'CODE' });
+    emit({ kind: 'CodeRejected', userId, purpose, lastAttempt: wrong.attemptsLeft === 0 });
     if (wrong.attemptsLeft === 0 && login) await pendingLogins.complete(db, login.id, now);
   });
   return { kind: 'InvalidCode', attemptsLeft: wrong.attemptsLeft };

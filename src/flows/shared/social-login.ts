@@ -101,7 +101,7 @@ async function enter(app: App, caller: Caller, unit: Unit, entering: Entering): 
   const held = await lockHolder(unit, identity);
   if (held === 'disabled') return providerFailed('DENIED');
   if (held) {
-    await noteIdentity(unit, held.id, identity);
+    await noteIdentity(unit, held, identity);
     return asSomebody(held.userId, null);
   }
   const use = await addressUse(unit, identity);
