@@ -2,6 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from './config.ts';
+import {
+  type Deliveries,
+  type Listeners,
+  listenersSubscriber,
+  startDeliveries,
+  webhookSubscriber,
+} from './deliveries/index.ts';
+import type { WebhookEntry } from './deliveries/settings.ts';
 import { type Hooks, withDeadlines } from './hooks.ts';
 import { type AccessTokens, createAccessTokens } from './infra/access-tokens.ts';
 import { type BreachedPasswords, createBreachedPasswords } from './infra/breached-passwords.ts';
@@ -59,6 +67,7 @@ export interface App {
   readonly bus: Bus;
   readonly sessions: SessionCache<RememberedSession>;
   readonly live: Live;
+  readonly deliveries: Deliveries;
   readonly keys: KeyRing;
   readonly accessTokens: AccessTokens;
   /** Make the successors of refresh tokens: the first is the current one. */
@@ -84,6 +93,9 @@ export interface Parts {
   /** Beside those of POSTERN_PROVIDERS. */
   readonly providers?: readonly ProviderEntry[];
   readonly mailer?: Mailer;
+  readonly listeners?: Listeners;
+  /** Beside those of POSTERN_WEBHOOKS. */
+  readonly webhooks?: readonly WebhookEntry[];
 }
 
 /**
@@ -177,6 +189,9 @@ async function buildOn(
   const hooks = withDeadlines(parts.hooks ?? {});
   const outbox = parts.mailer || config.mail.smtpUrl ? null : createOutbox({ dir: join(config.dataDir, 'outbox') });
   const mailer = parts.mailer ?? outbox ?? createSmtpMailer({ url: config.mail.smtpUrl ?? '', from: config.mail.from });
+  const listeners = listenersSubscriber(parts.listeners ?? {});
+  const webhooks = config.webhooks.map((webhook) => webhookSubscriber(webhook, clock));
+  const deliveries = await startDeliveries([...(listeners ? [listeners] : []), ...webhooks], { database, clock, log });
   const jobs: Jobs = await startJobs({
     url: config.databaseUrl,
     tasks: createTasks({ config, clock, database, cipher, hooks, mailer, log }),
@@ -194,6 +209,7 @@ async function buildOn(
     bus,
     sessions,
     live,
+    deliveries,
     keys,
     accessTokens,
     refreshKeys: keysOf(secrets, 'refresh token successor'),
@@ -207,7 +223,7 @@ async function buildOn(
       closing.now = true;
       clearInterval(keyTimer);
       // What runs may still need everything else.
-      await jobs.close();
+      await Promise.all([jobs.close(), deliveries.close()]);
       await Promise.all([mailer.close(), passwords.close(), bus.close(), limiter.close(), hits.close(), live.close()]);
       await database.close();
     },

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { readWebhooks, type WebhookEndpoint, type WebhookEntry } from './deliveries/settings.ts';
 import type { FactorName } from './factors/index.ts';
 import { ACCESS_TOKEN_ALGORITHMS } from './lib/access-token.ts';
 import { type LinkTemplate, withFrontend } from './lib/link-template.ts';
@@ -251,6 +252,11 @@ const settings = z.object({
   POSTERN_STORE_PROVIDER_TOKENS: toggle('off').meta({
     description: 'keep the tokens of providers, sealed, for calls to them later',
   }),
+  POSTERN_WEBHOOKS: z.string().default('[]').transform(parseJsonList).meta({
+    shown: 'none',
+    description:
+      'the webhooks that are told of events: a JSON list, such as `[{"id":"crm","url":"https://…","secret":"whsec_…","events":["SignedUp"]}]`',
+  }),
   POSTERN_RATE_LIMITS: z
     .string()
     .default('{}')
@@ -378,6 +384,7 @@ export interface Config {
     readonly autoSignUp: boolean;
     readonly storeTokens: boolean;
   };
+  readonly webhooks: readonly WebhookEndpoint[];
   readonly rateLimits: RateLimits;
   readonly introspection: boolean;
   readonly graphiql: boolean;
@@ -403,12 +410,12 @@ export function readEnvironment(): Environment {
 
 /**
  * Checks the settings and completes them.
- * @param more providers that are set up in code, beside those of the environment
+ * @param more providers and webhooks that are set up in code, beside those of the environment
  * @throws ConfigError naming every problem at once
  */
 export function loadConfig(
   environment: Environment,
-  more: { readonly providers?: readonly ProviderEntry[] } = {},
+  more: { readonly providers?: readonly ProviderEntry[]; readonly webhooks?: readonly WebhookEntry[] } = {},
 ): Config {
   // An empty variable is how shells and compose files write "not set".
   const given = Object.fromEntries(
@@ -424,9 +431,13 @@ export function loadConfig(
     ...readable.POSTERN_PROVIDERS,
     ...(more.providers ?? []),
   ]);
-  const config = complete(readable, providers);
+  const { webhooks, problems: unfitWebhooks } = readWebhooks([...readable.POSTERN_WEBHOOKS, ...(more.webhooks ?? [])], {
+    production: readable.NODE_ENV === 'production',
+  });
+  const config = complete(readable, providers, webhooks);
   const unfit = [
     ...unfitProviders.map((problem) => `POSTERN_PROVIDERS ${problem}`),
+    ...unfitWebhooks.map((problem) => `POSTERN_WEBHOOKS ${problem}`),
     ...inconsistencies(config, readable),
     ...(config.production ? productionProblems(config, given) : []),
   ];
@@ -464,7 +475,11 @@ function choicesOf(schema: z.ZodType): string {
   return inner instanceof z.ZodEnum ? `: ${inner.options.join(', ')}` : '';
 }
 
-function complete(given: z.output<typeof settings>, providers: readonly Provider[]): Config {
+function complete(
+  given: z.output<typeof settings>,
+  providers: readonly Provider[],
+  webhooks: readonly WebhookEndpoint[],
+): Config {
   const production = given.NODE_ENV === 'production';
   const publicUrl = withoutSlash(given.POSTERN_PUBLIC_URL ?? `http://localhost:${given.PORT}`);
   const frontendUrl = withoutSlash(given.POSTERN_FRONTEND_URL ?? publicUrl);
@@ -551,6 +566,7 @@ function complete(given: z.output<typeof settings>, providers: readonly Provider
       autoSignUp: given.POSTERN_SOCIAL_AUTO_SIGN_UP === 'on',
       storeTokens: given.POSTERN_STORE_PROVIDER_TOKENS === 'on',
     },
+    webhooks,
     rateLimits: given.POSTERN_RATE_LIMITS,
     introspection: (given.POSTERN_INTROSPECTION ?? development) === 'on',
     graphiql: (given.POSTERN_GRAPHIQL ?? development) === 'on',
@@ -617,6 +633,8 @@ function productionProblems(config: Config, given: Environment): string[] {
   if (config.secrets.some(isGuessable)) problems.push('POSTERN_SECRET has an entry that anybody would guess');
   if (config.services.some(({ secret }) => isGuessable(secret)))
     problems.push('POSTERN_SERVICES has a secret that anybody would guess');
+  if (config.webhooks.some(({ secrets }) => secrets.some((secret) => new Set(secret).size < 8)))
+    problems.push('POSTERN_WEBHOOKS has a secret that anybody would guess');
   if (!config.publicUrl.startsWith('https://')) problems.push('POSTERN_PUBLIC_URL is needed in production, with https');
   if (!given.POSTERN_SMTP_URL) problems.push('POSTERN_SMTP_URL is needed in production');
   if (isPlain(given.POSTERN_FRONTEND_URL ?? ''))

@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Config, ConfigError, type Environment, loadConfig } from './config.ts';
+import { type Listeners, problemsOfListeners } from './deliveries/listeners.ts';
+import type { WebhookEntry } from './deliveries/settings.ts';
 import { DECISIONS, type Hooks } from './hooks.ts';
 import { mails, texts } from './mail/messages.ts';
 import type { ProviderEntry } from './providers/settings.ts';
@@ -11,6 +13,10 @@ export interface OperatorConfig {
   readonly hooks?: Hooks;
   /** Beside those of POSTERN_PROVIDERS. */
   readonly providers?: readonly ProviderEntry[];
+  /** Called once something has happened. */
+  readonly listeners?: Listeners;
+  /** Beside those of POSTERN_WEBHOOKS. */
+  readonly webhooks?: readonly WebhookEntry[];
 }
 
 const FILES = ['postern.config.ts', 'postern.config.mjs', 'postern.config.js'];
@@ -49,9 +55,10 @@ async function load(file: string): Promise<{ readonly default?: unknown }> {
  */
 export function configure(settings: Environment, operatorConfig: OperatorConfig): Config {
   const problems = problemsOfOperatorConfig(operatorConfig);
-  const isFit = (name: keyof OperatorConfig) => !problems.some((problem) => problem.startsWith(name));
+  // What does not fit is left out, so that the rest is looked at too.
+  const fit = Object.entries(operatorConfig).filter(([name]) => !problems.some((problem) => problem.startsWith(name)));
   try {
-    const config = loadConfig(settings, isFit('providers') ? operatorConfig : {});
+    const config = loadConfig(settings, Object.fromEntries(fit));
     if (problems.length === 0) return config;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -64,6 +71,8 @@ export function configure(settings: Environment, operatorConfig: OperatorConfig)
 const CHECKS: Readonly<Record<keyof OperatorConfig, (part: unknown) => string[]>> = {
   hooks: problemsOfHooks,
   providers: (providers) => (Array.isArray(providers) ? [] : ['providers is not a list']),
+  listeners: problemsOfListeners,
+  webhooks: (webhooks) => (Array.isArray(webhooks) ? [] : ['webhooks is not a list']),
 };
 
 function problemsOfOperatorConfig(config: object): string[] {

@@ -146,6 +146,7 @@ async function attempt<R>(
   );
   // The bus tells every instance; this one must not wait for it, or its own next request could still be recognised.
   for (const event of announced) forgetChanged(app, event);
+  app.deliveries.noteEvents(announced);
   app.live.announceEvents(announced.filter(isTold).flatMap(({ userId }) => userId ?? []));
   return result;
 }

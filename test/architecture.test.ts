@@ -29,11 +29,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   graphql: ['lib', 'factors', 'flows', 'type administration', 'type records', 'type login', 'type app'],
   http: ['lib', 'flows', 'graphql', 'type app', 'type login'],
+  deliveries: ['lib', 'infra', 'records', 'events'],
   app: [
     'lib',
     'infra',
     'type providers',
     'config',
+    'deliveries',
     'hooks',
     'limit-hits',
     'records',
@@ -61,7 +63,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   reseal: ['lib', 'records', 'factors', 'type infra/database'],
   import: ['lib', 'records', 'factors', 'type infra/database', 'type providers'],
   hooks: ['type mail'],
-  config: ['lib', 'type factors', 'providers'],
+  config: ['lib', 'type factors', 'providers', 'deliveries/settings'],
   events: ['type lib', 'type records'],
 };
 /** What puts everything together. */
@@ -74,6 +76,7 @@ const RECORDS: Readonly<Record<string, readonly string[]>> = {
   'provider-flows': ['sessions'],
   passwords: ['users'],
   events: ['users'],
+  'event-deliveries': ['events'],
   'session-events': ['events', 'sessions'],
 };
 
