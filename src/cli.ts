@@ -8,9 +8,11 @@ import { keys } from './cli/keys.ts';
 import { migrate } from './cli/migrate.ts';
 import { serve } from './cli/serve.ts';
 import { users } from './cli/users.ts';
+import { webhooks } from './cli/webhooks.ts';
 import { describeSettings } from './config.ts';
 
 const commands: Readonly<Record<string, Command>> = { serve, migrate, keys, users, events, import: importCommand };
+const commands: Readonly<Record<string, Command>> = { serve, migrate, keys, users, events, webhooks };
 
 const { version: VERSION } = createRequire(import.meta.url)('../package.json') as { version: string };
 
