@@ -11,8 +11,15 @@ import { users } from './cli/users.ts';
 import { webhooks } from './cli/webhooks.ts';
 import { describeSettings } from './config.ts';
 
-const commands: Readonly<Record<string, Command>> = { serve, migrate, keys, users, events, import: importCommand };
-const commands: Readonly<Record<string, Command>> = { serve, migrate, keys, users, events, webhooks };
+const commands: Readonly<Record<string, Command>> = {
+  serve,
+  migrate,
+  keys,
+  users,
+  events,
+  webhooks,
+  import: importCommand,
+};
 
 const { version: VERSION } = createRequire(import.meta.url)('../package.json') as { version: string };
 

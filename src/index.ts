@@ -1,9 +1,9 @@
 export { type Config, ConfigError, type Environment } from './config.ts';
 export { createPostern, type Postern, type PosternOptions } from './create-postern.ts';
-export type { Identification, Identified } from './flows/identify.ts';
 export type { Listener, Listeners } from './deliveries/index.ts';
 export type { WebhookEntry } from './deliveries/settings.ts';
 export type { AnnouncedEvent, AuthEvent, EventKind } from './events.ts';
+export type { Identification, Identified } from './flows/identify.ts';
 export type {
   HookAccessToken,
   HookSocialLogin,

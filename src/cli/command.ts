@@ -22,6 +22,9 @@ export interface Given {
 /** A command line that cannot be understood. */
 export class UsageError extends Error {}
 
+/** What `--json` means for every command that prints data. */
+export const JSON_OPTION = { '--json': 'print it as JSON' } as const;
+
 /** The options of a command as `parseArgs` wants them. */
 export function parseableOptions({ options = {} }: Command): Record<string, { type: 'boolean' | 'string' }> {
   return Object.fromEntries(

@@ -44,7 +44,7 @@ const SEALED_FOR = 'sign-up';
  * @param options `keep: false` takes it back in any case, where it is only to look like another way
  */
 export async function makeAccount(
-  unit: Pick<Unit, 'db' | 'now' | 'config' | 'cipher'>,
+  unit: Pick<Unit, 'db' | 'now' | 'config' | 'cipher' | 'emit'>,
   account: NewAccount,
   { keep = true }: { readonly keep?: boolean } = {},
 ): Promise<MadeAccount> {

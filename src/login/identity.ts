@@ -130,7 +130,7 @@ export async function missingFrom(unit: Unit, identity: Identity): Promise<('ema
 }
 
 /** What joining works with. */
-type JoiningUnit = Pick<Unit, 'db' | 'now' | 'config' | 'cipher'>;
+type JoiningUnit = Pick<Unit, 'db' | 'now' | 'config' | 'cipher' | 'emit'>;
 
 /** An account at a provider that has joined a person. */
 export interface Joined {
@@ -187,7 +187,7 @@ export function announceDisconnection(
 
 /** Notes that somebody came by a connection. */
 export async function noteIdentity(
-  unit: Unit,
+  unit: JoiningUnit,
   { id: connectionId, userId }: { readonly id: string; readonly userId: string },
   identity: Identity,
 ): Promise<void> {
