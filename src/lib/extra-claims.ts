@@ -15,6 +15,11 @@ const RESERVED: ReadonlySet<string> = new Set([
   ...['active', 'token_type', 'username'],
 ]);
 
+/** Whether only Postern says what a claim says. */
+export function isReservedClaim(name: string): boolean {
+  return RESERVED.has(name);
+}
+
 /**
  * Reads claims that come from elsewhere.
  * @param reserved names that are taken, beside those of the standards
@@ -25,7 +30,7 @@ export function readExtraClaims(given: unknown, reserved: readonly string[] = []
   const copy = jsonCopyOf(given);
   if (!copy) return 'claims that are no JSON';
   if (copy.bytes > MAX_BYTES) return `claims of more than ${MAX_BYTES / 1024} KiB`;
-  const taken = Object.keys(copy.value).find((name) => RESERVED.has(name) || reserved.includes(name));
+  const taken = Object.keys(copy.value).find((name) => isReservedClaim(name) || reserved.includes(name));
   return taken === undefined ? copy.value : `the claim ${taken}, which is not its to set`;
 }
 
