@@ -1,6 +1,7 @@
 import type { SessionEndReason } from '../events.ts';
 import type { Db } from '../infra/database.ts';
 import { addressKey } from '../lib/client-address.ts';
+import type { FieldValues } from '../lib/user-fields/declaration.ts';
 import type { User } from './users.ts';
 
 /** Sessions of one person that may live at once; opening one more ends the oldest. */
@@ -140,7 +141,7 @@ export async function open(
     ), ended AS (
       UPDATE sessions SET ended_at = ${now}, end_reason = 'REVOKED' WHERE id IN (SELECT id FROM crowded) RETURNING id
     )
-    SELECT u.id AS user_id, u.created_at AS user_created_at, u.name, u.username, u.roles,
+    SELECT u.id AS user_id, u.created_at AS user_created_at, u.name, u.username, u.roles, u.fields,
       e.address AS email, e.verified_at IS NOT NULL AS email_verified,
       EXISTS (SELECT 1 FROM passwords p WHERE p.user_id = u.id) AS has_password,
       ARRAY(SELECT DISTINCT kind FROM authenticators a WHERE a.user_id = u.id AND NOT used_up) AS factors,
@@ -346,6 +347,7 @@ interface UserRow {
   email_verified: boolean;
   has_password: boolean;
   factors: string[];
+  fields: FieldValues;
 }
 
 interface Row extends UserRow {
@@ -369,7 +371,7 @@ interface Row extends UserRow {
 async function find(db: Db, tokenHash: Buffer | null, id: string | null): Promise<KnownSession | null> {
   const [row] = await db.query<Row>`
     SELECT s.id, s.user_id, s.credential, s.credential_generation, s.methods, s.created_at, s.last_seen_at, s.expires_at, s.ip_address,
-      s.user_agent, s.client_ip_address, s.client_user_agent, s.client_changed_at, s.end_reason, u.created_at AS user_created_at, u.name, u.username, u.roles,
+      s.user_agent, s.client_ip_address, s.client_user_agent, s.client_changed_at, s.end_reason, u.created_at AS user_created_at, u.name, u.username, u.roles, u.fields,
       u.disabled_at, e.address AS email, e.verified_at IS NOT NULL AS email_verified,
       EXISTS (SELECT 1 FROM passwords p WHERE p.user_id = u.id) AS has_password,
       ARRAY(SELECT DISTINCT kind FROM authenticators a WHERE a.user_id = u.id AND NOT used_up) AS factors
@@ -411,5 +413,6 @@ function userFrom(row: UserRow): User {
     emailVerified: row.email_verified,
     hasPassword: row.has_password,
     factors: row.factors,
+    fields: row.fields,
   };
 }

@@ -1,6 +1,8 @@
 import type { Db } from '../infra/database.ts';
 import type { EmailAddress } from '../lib/email-address.ts';
 import type { PhoneNumber } from '../lib/phone-number.ts';
+import type { FieldValues } from '../lib/user-fields/declaration.ts';
+import type { FieldChanges } from '../lib/user-fields/values.ts';
 import type { Username } from '../lib/username.ts';
 
 /** A person as every door shows them. */
@@ -16,6 +18,8 @@ export interface User {
   readonly hasPassword: boolean;
   /** The kinds of further factors that this person holds something of, and something that is not used up. */
   readonly factors: readonly string[];
+  /** The operator's own fields, as they are stored. */
+  readonly fields: FieldValues;
 }
 
 /** What somebody logs in with. Exactly one of them is not null. */
@@ -30,8 +34,13 @@ export interface Identifier {
 export const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 /** Adds a person without any way to log in yet. */
-export async function create(db: Db, user: { id: string; name: string | null; now: Date }): Promise<void> {
-  await db.execute`INSERT INTO users (id, name, created_at) VALUES (${user.id}::uuid, ${user.name}, ${user.now})`;
+export async function create(
+  db: Db,
+  user: { id: string; name: string | null; now: Date; fields?: FieldValues },
+): Promise<void> {
+  await db.execute`
+    INSERT INTO users (id, name, created_at, fields)
+    VALUES (${user.id}::uuid, ${user.name}, ${user.now}, ${JSON.stringify(user.fields ?? {})}::jsonb)`;
 }
 
 /**
@@ -73,6 +82,32 @@ export async function lockAll(db: Db, ids: readonly string[]): Promise<readonly 
 /** Names a person. */
 export async function setName(db: Db, id: string, name: string | null): Promise<void> {
   await db.execute`UPDATE users SET name = ${name} WHERE id = ${id}::uuid`;
+}
+
+/**
+ * Writes some of the operator's own fields, and leaves the others.
+ * @returns false if nothing of it is new, or the person is gone
+ */
+export async function setFields(db: Db, id: string, changes: FieldChanges): Promise<boolean> {
+  const gone = Object.keys(changes).filter((name) => changes[name] === null);
+  const set = JSON.stringify(changes);
+  const changed = await db.execute`
+    UPDATE users SET fields = (fields || ${set}::jsonb) - ${gone}::text[]
+    WHERE id = ${id}::uuid AND fields <> (fields || ${set}::jsonb) - ${gone}::text[]`;
+  return changed === 1;
+}
+
+/** The operator's own fields of a person, as they are stored; null for nobody. */
+export async function fieldsOf(db: Db, id: string): Promise<FieldValues | null> {
+  const [row] = await db.query<{ fields: FieldValues }>`SELECT fields FROM users WHERE id = ${id}::uuid`;
+  return row?.fields ?? null;
+}
+
+/** Whether somebody else has this value of a field. */
+export async function hasFieldValue(db: Db, name: string, value: string, except: string): Promise<boolean> {
+  const rows = await db.query`
+    SELECT 1 FROM users WHERE fields ->> ${name}::text = ${value} AND id <> ${except}::uuid LIMIT 1`;
+  return rows.length > 0;
 }
 
 /**
