@@ -15,6 +15,7 @@ import { type AccessTokens, createAccessTokens } from './infra/access-tokens.ts'
 import { type BreachedPasswords, createBreachedPasswords } from './infra/breached-passwords.ts';
 import { type Bus, type Change, openBus } from './infra/bus.ts';
 import { type Database, openDatabase } from './infra/database.ts';
+import { type FieldIndexes, updateFieldIndexes } from './infra/field-indexes.ts';
 import { type Jobs, startJobs } from './infra/jobs.ts';
 import { createKeyRing, type KeyRing, type StoredKey } from './infra/key-ring.ts';
 import { createPostgresCounters } from './infra/limiter/in-postgres.ts';
@@ -28,6 +29,8 @@ import { createProviders, type Providers } from './infra/providers.ts';
 import { createSessionCache, type SessionCache } from './infra/session-cache.ts';
 import { type Cipher, createCipher, deriveKeys } from './lib/cipher.ts';
 import { createHitTeller } from './limit-hits.ts';
+import type { UserFieldDeclarations, UserFields } from './lib/user-fields/declaration.ts';
+import { requireUserFields } from './lib/user-fields/read.ts';
 import { type Live, openLive } from './live.ts';
 import type { Stages } from './login/stage.ts';
 import { stages } from './login/stages/index.ts';
@@ -77,6 +80,8 @@ export interface App {
   /** Seals what must not stand in the database in plain text. */
   readonly cipher: Cipher;
   readonly hooks: Hooks;
+  /** The operator's own fields of people. */
+  readonly userFields: UserFields;
   /** How the providers are spoken to that people log in with. */
   readonly providers: Providers;
   /** The mails of a development machine; null where they are sent. */
@@ -92,6 +97,8 @@ export interface Parts {
   readonly hooks?: Hooks;
   /** Beside those of POSTERN_PROVIDERS. */
   readonly providers?: readonly ProviderEntry[];
+  /** The operator's own fields of people. Without it the indexes of earlier ones are left alone. */
+  readonly userFields?: UserFieldDeclarations;
   readonly mailer?: Mailer;
   readonly listeners?: Listeners;
   /** Beside those of POSTERN_WEBHOOKS. */
@@ -112,6 +119,7 @@ export async function createApp(
       'POSTERN_LOGIN_IDENTIFIERS has phone, but no hook sends text messages: nobody could sign up or log in.',
     );
   }
+  const userFields = requireUserFields(parts.userFields);
   const closing = { now: false };
   // Of what breaks while it is being closed nobody needs to hear.
   const onError = (error: Error) => {
@@ -119,7 +127,9 @@ export async function createApp(
   };
   const database = openDatabase({ url: config.databaseUrl, connections: config.databaseConnections, onError });
   try {
-    return await buildOn(database, config, log, parts, { closing, onError });
+    if (parts.userFields)
+      await updateFieldIndexes(config.databaseUrl, userFields).then((done) => noteIndexes(log, done));
+    return await buildOn(database, config, log, { ...parts, userFields }, { closing, onError });
   } catch (error) {
     await database.close();
     throw error;
@@ -130,7 +140,7 @@ async function buildOn(
   database: Database,
   config: Config & { readonly databaseUrl: string },
   log: Logger,
-  parts: Parts,
+  parts: Omit<Parts, 'userFields'> & { readonly userFields: UserFields },
   { closing, onError }: { readonly closing: { now: boolean }; readonly onError: (error: Error) => void },
 ): Promise<App> {
   const clock = parts.clock ?? (() => new Date());
@@ -216,6 +226,7 @@ async function buildOn(
     codeKeys: codeKeysOf(secrets),
     cipher,
     hooks,
+    userFields: parts.userFields,
     providers: createProviders({ clock }),
     outbox,
     stages: parts.stages ?? stages,
@@ -228,6 +239,11 @@ async function buildOn(
       await database.close();
     },
   };
+}
+
+function noteIndexes(log: Logger, { made, dropped }: FieldIndexes): void {
+  if (made.length > 0 || dropped.length > 0)
+    log.info({ made, dropped }, 'brought the indexes of userFields up to date');
 }
 
 async function openLimiter(

@@ -1,3 +1,4 @@
+import type { FieldValue } from './lib/user-fields/declaration.ts';
 import type { MailMessages, SmsMessages } from './mail/message.ts';
 
 /** A text message, ready to be sent. */
@@ -12,6 +13,8 @@ export interface HookPerson {
   readonly userId: string;
   readonly email: string | null;
   readonly roles: readonly string[];
+  /** The operator's own fields: what this person has of them, null for nothing. An instant is a text of ISO 8601. */
+  readonly fields: Readonly<Record<string, FieldValue | null>>;
 }
 
 /** A factor that is about to join an account. */
@@ -108,6 +111,11 @@ export interface PopulatedUser {
   readonly name?: string | null | undefined;
   /** Only where there are user names, and only if it is free. */
   readonly username?: string | null | undefined;
+  /**
+   * Own fields, by name, whoever may write them otherwise; none that is unique. What does not do is left out, as with
+   * names: it is the provider's word.
+   */
+  readonly fields?: Readonly<Record<string, FieldValue | Date | null | undefined>> | null | undefined;
 }
 
 /** The hooks that decide something while a request waits. */

@@ -5,6 +5,8 @@ import { type Config, ConfigError, type Environment, loadConfig } from './config
 import { type Listeners, problemsOfListeners } from './deliveries/listeners.ts';
 import type { WebhookEntry } from './deliveries/settings.ts';
 import { DECISIONS, type Hooks } from './hooks.ts';
+import type { UserFieldDeclarations } from './lib/user-fields/declaration.ts';
+import { readUserFields } from './lib/user-fields/read.ts';
 import { mails, texts } from './mail/messages.ts';
 import type { ProviderEntry } from './providers/settings.ts';
 
@@ -17,6 +19,8 @@ export interface OperatorConfig {
   readonly listeners?: Listeners;
   /** Beside those of POSTERN_WEBHOOKS. */
   readonly webhooks?: readonly WebhookEntry[];
+  /** Own fields of people, by name. */
+  readonly userFields?: UserFieldDeclarations;
 }
 
 const FILES = ['postern.config.ts', 'postern.config.mjs', 'postern.config.js'];
@@ -73,6 +77,7 @@ const CHECKS: Readonly<Record<keyof OperatorConfig, (part: unknown) => string[]>
   providers: (providers) => (Array.isArray(providers) ? [] : ['providers is not a list']),
   listeners: problemsOfListeners,
   webhooks: (webhooks) => (Array.isArray(webhooks) ? [] : ['webhooks is not a list']),
+  userFields: (declared) => [...readUserFields(declared).problems],
 };
 
 function problemsOfOperatorConfig(config: object): string[] {

@@ -8,6 +8,7 @@ import type { AccessTokens } from './infra/access-tokens.ts';
 import type { Db } from './infra/database.ts';
 import { addJob } from './infra/jobs.ts';
 import type { Cipher } from './lib/cipher.ts';
+import type { UserFields } from './lib/user-fields/declaration.ts';
 import type { Message } from './mail/message.ts';
 import { noticesOf } from './mail/security-notices.ts';
 import type { CodeKeys } from './records/challenges.ts';
@@ -31,6 +32,7 @@ export interface Unit {
   readonly cipher: Cipher;
   readonly codeKeys: CodeKeys;
   readonly hooks: Hooks;
+  readonly userFields: UserFields;
   /** Announces a fact: written with the transaction, acted upon after it. The person is told of what they should know. */
   emit(event: AuthEvent): void;
   /**
@@ -111,7 +113,7 @@ async function attempt<R>(
   let due: (Message | null)[] = [];
   let notices: Message[] = [];
   const now = app.clock();
-  const { config, accessTokens, database, cipher, codeKeys, hooks } = app;
+  const { config, accessTokens, database, cipher, codeKeys, hooks, userFields } = app;
   const result = await database.transaction(
     async (db) => {
       const result = await work({
@@ -123,6 +125,7 @@ async function attempt<R>(
         cipher,
         codeKeys,
         hooks,
+        userFields,
         emit: (event) => announced.push(event),
         send: (message, limited) => messages.push({ message, limited }),
       });
@@ -140,7 +143,8 @@ async function attempt<R>(
     // Without waiting for anything before its statements, or they would come after the commit.
     (db) =>
       Promise.all([
-        events.append(db, announced, { ...client, of: options.by ?? null }, now),
+        // The operator's own code comes from no address.
+        events.append(db, announced, { ...client, ipAddress: client.ipAddress || null, of: options.by ?? null }, now),
         ...[...due, ...notices].map((message) => post(app.cipher, db, message)),
       ]),
   );

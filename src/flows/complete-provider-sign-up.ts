@@ -2,6 +2,13 @@ import type { App } from '../app.ts';
 import { addressKey } from '../lib/client-address.ts';
 import { type EmailAddress, parseEmailAddress } from '../lib/email-address.ts';
 import { parsePersonName } from '../lib/person-name.ts';
+import {
+  type FieldChanges,
+  missingOnSignUp,
+  onSignUp,
+  parseFieldValues,
+  withChanges,
+} from '../lib/user-fields/values.ts';
 import { parseUsername } from '../lib/username.ts';
 import type { NewAccount } from '../login/account.ts';
 import { identityOf, missingFrom } from '../login/identity.ts';
@@ -32,6 +39,8 @@ export interface CompleteProviderSignUpInput {
   readonly name?: string | null | undefined;
   /** The token of an invitation, which brings the address. */
   readonly invitation?: string | null | undefined;
+  /** The operator's own fields, by name. */
+  readonly fields: Readonly<Record<string, unknown>>;
 }
 
 export type CompleteProviderSignUpResult =
@@ -75,9 +84,13 @@ export async function completeProviderSignUp(
     if (invitation && typed.email && typed.email !== invitation.email)
       return invalidInput({ path: ['email'], code: 'NOT_ALLOWED' });
     const email = typed.email ?? (missing.includes('email') ? null : identity.email);
+    const issues: InputIssue[] = missingOnSignUp(app.userFields, { ...identity.fields, ...typed.fields });
     if (!invitation && missing.includes('email') && typed.email === null)
-      return invalidInput({ path: ['email'], code: 'REQUIRED' });
-    const person = { identity, email, name: typed.name ?? identity.name, username: typed.username, invitation };
+      issues.unshift({ path: ['email'], code: 'REQUIRED' });
+    if (issues.length > 0) return invalidInput(...issues);
+    const fields = withChanges(identity.fields ?? {}, typed.fields);
+    const { name = null } = { name: typed.name ?? identity.name };
+    const person = { identity, email, name, username: typed.username, invitation, fields };
     const signedUp = await signUpFrom(unit, person);
     if (signedUp.kind === 'uninvited') return { kind: 'InvalidToken' };
     if (signedUp.kind === 'taken') return isField(signedUp.path) ? taken(signedUp.path) : { kind: 'LoginExpired' };
@@ -92,6 +105,7 @@ interface Typed {
   readonly username: NewAccount['username'];
   /** Undefined: as the provider said it. */
   readonly name: string | null | undefined;
+  readonly fields: FieldChanges;
 }
 
 function read(app: App, input: CompleteProviderSignUpInput): Typed | InvalidInput {
@@ -101,8 +115,10 @@ function read(app: App, input: CompleteProviderSignUpInput): Typed | InvalidInpu
   const username = input.username ? readUsername(app, input.username, issues) : null;
   const name = parsePersonName(input.name ?? '');
   if (name && typeof name === 'object') issues.push({ path: ['name'], code: name.problem });
+  const own = parseFieldValues(onSignUp(app.userFields), input.fields, 'OWNER');
+  issues.push(...own.issues);
   if (issues.length > 0) return invalidInput(...issues);
-  return { email, username, name: typeof name === 'string' ? name : undefined };
+  return { email, username, name: typeof name === 'string' ? name : undefined, fields: own.changes };
 }
 
 function readUsername(app: App, typed: string, issues: InputIssue[]): NewAccount['username'] {

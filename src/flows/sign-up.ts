@@ -5,6 +5,8 @@ import { domainOf, type EmailAddress, localPartOf, parseEmailAddress } from '../
 import type { PasswordRejection } from '../lib/password-policy.ts';
 import { parsePersonName } from '../lib/person-name.ts';
 import { type PhoneNumber, parsePhoneNumber } from '../lib/phone-number.ts';
+import type { FieldValues } from '../lib/user-fields/declaration.ts';
+import { missingOnSignUp, onSignUp, parseFieldValues, withChanges } from '../lib/user-fields/values.ts';
 import { parseUsername, type Username } from '../lib/username.ts';
 import { announceSignUp, makeAccount, sealSignUp } from '../login/account.ts';
 import { sendCode } from '../login/codes.ts';
@@ -34,6 +36,8 @@ export interface SignUpInput extends NamedPerson {
   /** The token of an invitation, which brings the address. */
   readonly invitation?: string | null | undefined;
   readonly credential: CredentialKind;
+  /** The operator's own fields, by name. */
+  readonly fields: Readonly<Record<string, unknown>>;
 }
 
 export type SignUpResult = LoginStep | SignUpClosed | PasswordRejected | InvalidInput | InvalidToken | RateLimited;
@@ -119,6 +123,7 @@ interface Person {
   /** Null for a sign-up that ends with a passkey. */
   readonly password: string | null;
   readonly name: string | null;
+  readonly fields: FieldValues;
 }
 
 function wordsOf({ email, username, name }: Person): string[] {
@@ -146,8 +151,11 @@ function readPerson(app: App, input: SignUpInput): Person | InvalidInput {
     issues.push({ path: ['password'], code: 'REQUIRED' });
   const name = parsePersonName(input.name ?? '');
   if (name && typeof name === 'object') issues.push({ path: ['name'], code: name.problem });
+  const own = parseFieldValues(onSignUp(app.userFields), input.fields, 'OWNER');
+  issues.push(...own.issues, ...missingOnSignUp(app.userFields, input.fields));
   if (issues.length > 0) return invalidInput(...issues);
-  return { email: address, phone: number, username, password, name: typeof name === 'string' ? name : null };
+  const fields = withChanges({}, own.changes);
+  return { email: address, phone: number, username, password, name: typeof name === 'string' ? name : null, fields };
 }
 
 function readUsername(app: App, typed: string | null, issues: InputIssue[]): Person['username'] {

@@ -1,5 +1,6 @@
 import type { App } from '../app.ts';
 import { parsePersonName } from '../lib/person-name.ts';
+import { parseFieldValues, withChanges } from '../lib/user-fields/values.ts';
 import { parseUsername, type Username } from '../lib/username.ts';
 import type { Session } from '../records/sessions.ts';
 import type { User } from '../records/users.ts';
@@ -17,12 +18,15 @@ import {
   type SignedIn,
   type Unauthenticated,
 } from './shared/outcomes.ts';
+import { takenFields } from './shared/user-fields.ts';
 import { canGoWithout } from './shared/ways-in.ts';
 
 /** What is left out stays; null or nothing at all takes it away. */
 export interface UpdateProfileInput {
   readonly name?: string | null | undefined;
   readonly username?: string | null | undefined;
+  /** The operator's own fields, by name. */
+  readonly fields: Readonly<Record<string, unknown>>;
 }
 
 export interface ProfileUpdated {
@@ -47,6 +51,8 @@ export async function updateProfile(
   const issues: InputIssue[] = [];
   const name = readName(input.name, issues);
   const username = readUsername(app, input.username, issues);
+  const own = parseFieldValues(app.userFields, input.fields, 'OWNER');
+  issues.push(...own.issues);
   const wait = await app.limiter.count({ limit: 'changePerAccount', key: id });
   if (wait !== null) return rateLimited(wait);
 
@@ -57,6 +63,7 @@ export async function updateProfile(
     if (username && (await users.hasUsername(db, username.key, id))) issues.push(taken);
     const givesUp = username === null && before.user.username !== null;
     if (givesUp && !(await canGoWithout(app, unit, before.user, { username: true }))) issues.push(needed);
+    issues.push(...(await takenFields(unit, id, own.changes)));
     if (issues.length > 0) return invalidInput(...issues);
 
     const newUsername = username === undefined ? before.user.username : (username?.username ?? null);
@@ -66,11 +73,11 @@ export async function updateProfile(
       emit({ kind: 'UsernameChanged', userId: id, username: newUsername });
     }
     const newName = name === undefined ? before.user.name : name;
-    if (newName !== before.user.name) {
-      await users.setName(db, id, newName);
-      emit({ kind: 'ProfileUpdated', userId: id });
-    }
-    return { kind: 'ProfileUpdated', session, user: { ...before.user, name: newName, username: newUsername } };
+    if (newName !== before.user.name) await users.setName(db, id, newName);
+    const newFields = Object.keys(own.changes).length > 0 && (await users.setFields(db, id, own.changes));
+    if (newName !== before.user.name || newFields) emit({ kind: 'ProfileUpdated', userId: id });
+    const fields = withChanges(before.user.fields, own.changes);
+    return { kind: 'ProfileUpdated', session, user: { ...before.user, name: newName, username: newUsername, fields } };
   });
 }
 

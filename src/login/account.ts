@@ -1,5 +1,6 @@
 import type { EmailAddress } from '../lib/email-address.ts';
 import type { PhoneNumber } from '../lib/phone-number.ts';
+import type { FieldValues } from '../lib/user-fields/declaration.ts';
 import type { Username } from '../lib/username.ts';
 import * as emails from '../records/emails.ts';
 import type { PasswordHash } from '../records/passwords.ts';
@@ -26,6 +27,8 @@ export interface NewAccount {
   /** Whether somebody else vouches for the address: the token of an invitation that went there, or an administrator. */
   readonly mailboxIsProven?: boolean;
   readonly roles?: readonly string[];
+  /** The operator's own fields. Nothing of it is unique: that would tell whose account there is. */
+  readonly fields?: FieldValues;
 }
 
 /** What became of it: an account, or nothing, because somebody else holds this. */
@@ -49,8 +52,8 @@ export async function makeAccount(
   { keep = true }: { readonly keep?: boolean } = {},
 ): Promise<MadeAccount> {
   const { db, now } = unit;
-  const { id, name, email, phone, username, password, identity = null, roles = [] } = account;
-  await Promise.all([db.execute`SAVEPOINT account`, users.create(db, { id, name, now })]);
+  const { id, name, email, phone, username, password, identity = null, roles = [], fields = {} } = account;
+  await Promise.all([db.execute`SAVEPOINT account`, users.create(db, { id, name, now, fields })]);
   const taken: Taken[] = [];
   if (username && !(await users.setUsername(db, id, username))) taken.push('username');
   if (email && !(await addEmail(unit, { ...account, email }))) taken.push('email');

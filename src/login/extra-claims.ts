@@ -1,27 +1,32 @@
 import { type ExtraClaims, readExtraClaims } from '../lib/extra-claims.ts';
 import { HASURA_CLAIMS, hasuraClaims } from '../lib/hasura.ts';
+import { claimsOf } from '../lib/user-fields/values.ts';
 import { accessTokenSubject, type Session } from '../records/sessions.ts';
 import type { User } from '../records/users.ts';
 import type { Unit } from '../unit.ts';
+import { asHookPerson } from './hook-person.ts';
 
 /**
- * What an access token says beside its own claims: what the operator's hook adds, and what Hasura is to know.
+ * What an access token says beside its own claims: the person's own fields that are declared so, what the operator's
+ * hook adds, and what Hasura is to know.
  * @throws Error that names the hook if it fails, is late, or gives what a token cannot carry: then there is no token
  */
 export async function extraClaims(
-  { config, hooks }: Pick<Unit, 'config' | 'hooks'>,
+  unit: Pick<Unit, 'config' | 'hooks' | 'userFields'>,
   user: User,
   session: Session,
 ): Promise<ExtraClaims> {
-  const own = config.hasura ? hasuraClaims(user.id, user.roles) : {};
+  const { config, hooks, userFields } = unit;
+  const own = { ...claimsOf(userFields, user.fields), ...(config.hasura ? hasuraClaims(user.id, user.roles) : {}) };
   if (!hooks.accessTokenClaims) return own;
   const { authenticatedAt, methods } = accessTokenSubject(session);
   const asked = {
-    person: { userId: user.id, email: user.email, roles: user.roles },
+    person: asHookPerson(unit, user),
     session: { id: session.id, createdAt: session.createdAt, authenticatedAt, methods },
   };
   const given = await decided(async () => hooks.accessTokenClaims?.(asked));
-  const claims = readExtraClaims(given ?? {}, config.hasura ? [HASURA_CLAIMS] : []);
+  const taken = userFields.flatMap(({ claim }) => claim ?? []);
+  const claims = readExtraClaims(given ?? {}, config.hasura ? [...taken, HASURA_CLAIMS] : taken);
   if (typeof claims === 'string') throw new Error(`the hook accessTokenClaims gave ${claims}`);
   return { ...claims, ...own };
 }

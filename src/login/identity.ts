@@ -1,5 +1,7 @@
 import { type EmailAddress, localPartOf, parseEmailAddress } from '../lib/email-address.ts';
 import { parsePersonName } from '../lib/person-name.ts';
+import type { FieldValues } from '../lib/user-fields/declaration.ts';
+import { missingOnSignUp } from '../lib/user-fields/values.ts';
 import type { Provider } from '../providers/provider.ts';
 import * as challenges from '../records/challenges.ts';
 import * as emails from '../records/emails.ts';
@@ -21,6 +23,8 @@ export interface Identity extends ProviderAccount {
   readonly displayName: string;
   /** The provider's tokens as JSON, where they are kept. */
   readonly tokens: string | null;
+  /** What the operator's hook makes of the provider's word, of the operator's own fields. */
+  readonly fields?: FieldValues;
 }
 
 /** What a provider proved, as it wrote it. */
@@ -121,12 +125,13 @@ export function needsEmail({ config, hooks }: Pick<Unit, 'config' | 'hooks'>): b
   return config.loginIdentifiers.includes('EMAIL') || hooks.sendSms === undefined;
 }
 
-/** What somebody has to tell before an account can be made of what their provider told. */
-export async function missingFrom(unit: Unit, identity: Identity): Promise<('email' | 'invitation')[]> {
+/** What somebody has to tell before an account can be made of what their provider told: fields of the input. */
+export async function missingFrom(unit: Unit, identity: Identity): Promise<string[]> {
+  const own = missingOnSignUp(unit.userFields, identity.fields ?? {}).map(({ path: [name] }) => name);
   // It brings the address.
-  if (unit.config.signUp === 'invite') return ['invitation'];
+  if (unit.config.signUp === 'invite') return ['invitation', ...own];
   const use = await addressUse(unit, identity);
-  return use !== 'free' && needsEmail(unit) ? ['email'] : [];
+  return use !== 'free' && needsEmail(unit) ? ['email', ...own] : own;
 }
 
 /** What joining works with. */

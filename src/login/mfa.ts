@@ -1,20 +1,21 @@
 import { hasMfa } from '../factors/index.ts';
 import * as authenticators from '../records/authenticators.ts';
-import * as emails from '../records/emails.ts';
 import * as users from '../records/users.ts';
 import type { Unit } from '../unit.ts';
+import { readHookPerson } from './hook-person.ts';
 
 type Asking = Pick<Unit, 'db' | 'config' | 'hooks'>;
 
 /** Whether a person must have a second factor, by the operator's hook or else by the setting. */
-export async function isMfaRequired({ db, config, hooks }: Asking, userId: string): Promise<boolean> {
+export async function isMfaRequired(unit: Asking, userId: string): Promise<boolean> {
+  const { config, hooks } = unit;
   const { required } = config.mfa;
   if (!hooks.requiresMfa && !Array.isArray(required)) return required === 'everyone';
-  const [roles, email] = await Promise.all([users.rolesOf(db, userId), emails.primaryOf(db, userId)]);
+  const person = await readHookPerson(unit, userId);
   // An operator's code is asked of people only.
-  const decided = userId === users.NOBODY ? null : ((await hooks.requiresMfa?.({ userId, email, roles })) ?? null);
+  const decided = userId === users.NOBODY ? null : ((await hooks.requiresMfa?.(person)) ?? null);
   if (decided !== null) return decided;
-  return required === 'everyone' || (required !== 'off' && required.some((role) => roles.includes(role)));
+  return required === 'everyone' || (required !== 'off' && required.some((role) => person.roles.includes(role)));
 }
 
 /** Whether a person must have a second factor and has none. */

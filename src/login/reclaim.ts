@@ -1,5 +1,6 @@
 import type { EmailAddress } from '../lib/email-address.ts';
 import type { PhoneNumber } from '../lib/phone-number.ts';
+import { writableBy } from '../lib/user-fields/values.ts';
 import * as authenticators from '../records/authenticators.ts';
 import * as ceremonies from '../records/ceremonies.ts';
 import * as challenges from '../records/challenges.ts';
@@ -9,6 +10,7 @@ import * as pendingLogins from '../records/pending-logins.ts';
 import * as phones from '../records/phones.ts';
 import * as sessions from '../records/sessions.ts';
 import * as connections from '../records/social-connections.ts';
+import * as users from '../records/users.ts';
 import type { Unit } from '../unit.ts';
 
 /**
@@ -22,7 +24,8 @@ export type Reclaim = emails.Verification | 'reclaimed';
  *
  * If nothing of the account was ever verified, whoever set it up may have been somebody else, who waits for the owner of
  * the address to begin to use it. So all that was set up before the proof goes: password, factors, sessions, unfinished
- * logins, other addresses, the number. The tokens of a session end with it.
+ * logins, other addresses, the number, what people themselves write of the operator's own fields. The tokens of a session
+ * end with it.
  */
 export async function reclaim(unit: Unit, userId: string, address: EmailAddress): Promise<Reclaim> {
   const [own, phone] = await Promise.all([emails.list(unit.db, userId), phones.find(unit.db, userId)]);
@@ -47,11 +50,18 @@ export async function reclaimNumber(unit: Unit, userId: string, number: PhoneNum
   return startOver(unit, userId);
 }
 
-async function startOver({ db, now, emit }: Unit, userId: string): Promise<'reclaimed'> {
+/** Others may act by what stands there: send something to a number, for one. */
+async function forgetOwnFields({ db, userFields }: Pick<Unit, 'db' | 'userFields'>, userId: string): Promise<void> {
+  const written = writableBy(userFields, 'OWNER').map(({ name }) => [name, null]);
+  if (written.length > 0) await users.setFields(db, userId, Object.fromEntries(written));
+}
+
+async function startOver({ db, now, emit, userFields }: Unit, userId: string): Promise<'reclaimed'> {
   // Whatever else may prove who a person is joins here.
   const [ended] = await Promise.all([
     sessions.endAll(db, userId, 'REVOKED', now),
     passwords.remove(db, userId),
+    forgetOwnFields({ db, userFields }, userId),
     authenticators.removeAll(db, userId),
     connections.removeAll(db, userId),
     ceremonies.voidAll(db, userId, now),

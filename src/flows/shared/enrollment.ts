@@ -2,6 +2,7 @@ import type { App } from '../../app.ts';
 import { type FactorName, factors, hasMfa } from '../../factors/index.ts';
 import { makeRecoveryCodes } from '../../factors/recovery-code.ts';
 import type { HookEnrollment } from '../../hooks.ts';
+import { readHookPerson } from '../../login/hook-person.ts';
 import { type LoginExpired, lockLogin, promptOf } from '../../login/pipeline.ts';
 import type { Authenticator, NewAuthenticator } from '../../records/authenticators.ts';
 import * as authenticators from '../../records/authenticators.ts';
@@ -151,8 +152,8 @@ export async function enroll(
   if (!(await isStillAsked(app, unit, ceremony, added.kind))) return { kind: 'InvalidToken' };
   if (!(await ceremonies.consume(db, ceremony.id, now))) return { kind: 'InvalidToken' };
   if (hooks.allowsEnrollment) {
-    const [roles, email] = await Promise.all([users.rolesOf(db, userId), emails.primaryOf(db, userId)]);
-    const allowed = await hooks.allowsEnrollment({ person: { userId, email, roles }, factor: added.kind, ...about });
+    const person = await readHookPerson(unit, userId);
+    const allowed = await hooks.allowsEnrollment({ person, factor: added.kind, ...about });
     if (!allowed) return { kind: 'EnrollmentRefused' };
   }
   const held = await authenticators.list(db, userId);

@@ -1,10 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { App, ProvenIdentity } from '../../app.ts';
+import type { PopulatedUser } from '../../hooks.ts';
 import { addressKey } from '../../lib/client-address.ts';
 import type { EmailAddress } from '../../lib/email-address.ts';
+import type { FieldValues } from '../../lib/user-fields/declaration.ts';
+import { parseFieldValues, withChanges } from '../../lib/user-fields/values.ts';
 import { parseUsername } from '../../lib/username.ts';
 import { isUuid } from '../../lib/uuid.ts';
 import { announceSignUp, isVerifiedBy, makeAccount, type NewAccount, sealSignUp } from '../../login/account.ts';
+import { readHookPerson } from '../../login/hook-person.ts';
 import {
   addressUse,
   type Identity,
@@ -115,11 +119,12 @@ async function enter(app: App, caller: Caller, unit: Unit, entering: Entering): 
   const token = arrival.invitation ?? null;
   const invitation = token === null ? null : await invitations.findByToken(db, token, unit.now);
   if (use !== 'link' && token !== null && !invitation) return { kind: 'InvalidToken' };
-  const isComplete = invitation !== null || (await missingFrom(unit, identity)).length === 0;
+  const missing = await missingFrom(unit, identity);
+  const isComplete = invitation ? missing.every((name) => BROUGHT.has(name)) : missing.length === 0;
   if (use !== 'link' && config.social.autoSignUp && isComplete) {
-    const { email, name } = identity;
+    const { email, name, fields = {} } = identity;
     const username = await freeUsername(app, unit, identity);
-    const signedUp = await signUpFrom(unit, { identity, email, name, username, invitation });
+    const signedUp = await signUpFrom(unit, { identity, email, name, username, invitation, fields });
     if (signedUp.kind === 'uninvited') return { kind: 'InvalidToken' };
     if (signedUp.kind !== 'taken') {
       const step = await begin(signedUp.login);
@@ -170,6 +175,7 @@ export interface SocialSignUp {
   readonly username: NewAccount['username'];
   /** What they come with, if anything; the address is that of it then. */
   readonly invitation?: Invitation | null;
+  readonly fields: FieldValues;
 }
 
 /** What a login is once its person has signed up; or, where that must not show, looks like. */
@@ -241,11 +247,9 @@ export async function decide(
 ): Promise<string | null | 'refused'> {
   const { preSocialLogin } = app.hooks;
   if (!preSocialLogin) return null;
-  const [roles, email] = await Promise.all([
-    users.rolesOf(app.database, userId ?? users.NOBODY),
-    emails.primaryOf(app.database, userId ?? users.NOBODY),
-  ]);
-  const person = userId === null ? null : { userId, email, roles };
+  const { database: db, userFields } = app;
+  const found = await readHookPerson({ db, userFields }, userId ?? users.NOBODY);
+  const person = userId === null ? null : found;
   const decision = (await preSocialLogin({ purpose, person, ...wordForHooks(provider, word) })) ?? null;
   return readDecision(decision);
 }
@@ -264,23 +268,34 @@ function readDecision(decision: unknown): string | null | 'refused' {
   throw new Error('the hook preSocialLogin decided neither { refuse: true } nor { userId } nor null');
 }
 
-function readPopulated(populated: unknown): { readonly name?: string | null; readonly username?: string | null } {
-  const { name, username } = (populated ?? {}) as Record<string, unknown>;
+function readPopulated(populated: unknown): PopulatedUser {
+  const { name, username, fields } = (populated ?? {}) as Record<string, unknown>;
   const fits = [name, username].every((text) => text === undefined || text === null || typeof text === 'string');
-  if (typeof (populated ?? {}) !== 'object' || !fits)
-    throw new Error('the hook populateUser gave no { name, username }');
+  if (typeof (populated ?? {}) !== 'object' || typeof (fields ?? {}) !== 'object' || !fits)
+    throw new Error('the hook populateUser gave no { name, username, fields }');
   return populated ?? {};
+}
+
+/** Of what the hook says those that do. A name that is none is a mistake; a value that does not do the provider's word. */
+function readPopulatedFields({ userFields }: App, given: PopulatedUser['fields']): FieldValues {
+  const populatable = userFields.filter(({ index }) => index !== 'UNIQUE');
+  const names = new Set(populatable.map(({ name }) => name));
+  const other = Object.keys(given ?? {}).find((name) => !names.has(name));
+  if (other !== undefined)
+    throw new Error(`the hook populateUser gave ${other}, which is no field that a sign-up may have`);
+  return withChanges({}, parseFieldValues(populatable, given ?? {}, 'CODE').changes);
 }
 
 async function populate(app: App, arrival: Arrival): Promise<Identity> {
   const { provider, word } = arrival;
-  return readWord(app, arrival, readPopulated(await app.hooks.populateUser?.(wordForHooks(provider, word))));
+  const populated = readPopulated(await app.hooks.populateUser?.(wordForHooks(provider, word)));
+  return { ...readWord(app, arrival, populated), fields: readPopulatedFields(app, populated.fields) };
 }
 
 function readWord(
   { config }: App,
   { provider, word }: Arrival,
-  { name, username }: { readonly name?: string | null | undefined; readonly username?: string | null | undefined },
+  { name, username }: Pick<PopulatedUser, 'name' | 'username'>,
 ): Identity {
   const tokens = config.social.storeTokens && word.tokens ? JSON.stringify(word.tokens) : null;
   const ours = {
