@@ -3,6 +3,7 @@ import { builder } from './builder.ts';
 import { deliver, loginSteps } from './login.ts';
 import { InvalidInputType, InvalidTokenType, LoginExpiredType, RateLimitedType, SignUpClosedType } from './outcomes.ts';
 import { resultUnion } from './result-union.ts';
+import { givenFields } from './user-fields.ts';
 
 const CompleteProviderSignUpInput = builder.inputType('CompleteProviderSignUpInput', {
   description: 'What is left out stays as the provider said it.',
@@ -32,6 +33,9 @@ builder.mutationField('completeProviderSignUp', (t) =>
     description: 'Answers ProviderSignUpRequired.',
     args: { input: t.arg({ type: CompleteProviderSignUpInput, required: true }) },
     resolve: async (_root, { input }, context) =>
-      deliver(context, await completeProviderSignUp(context.app, context.caller, input)),
+      deliver(
+        context,
+        await completeProviderSignUp(context.app, context.caller, { ...input, fields: givenFields(context, input) }),
+      ),
   }),
 );

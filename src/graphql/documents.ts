@@ -2,6 +2,7 @@ import {
   type DocumentNode,
   GraphQLError,
   type GraphQLFormattedError,
+  type GraphQLSchema,
   NoSchemaIntrospectionCustomRule,
   parse,
   specifiedRules,
@@ -10,7 +11,6 @@ import {
 import { LRUCache } from 'lru-cache';
 import { presentRefusal } from './errors.ts';
 import { boundedDocument, LIMITS, noSchemaByService, oneMutationField, tooManyTokens } from './request-rules.ts';
-import { schema } from './schema.ts';
 
 /** Some hundreds of documents as apps write them; a hundred MiB of memory if somebody wants to fill it. */
 const CACHED_CHARACTERS = 256 * 1024;
@@ -31,7 +31,7 @@ export interface ReadDocument {
  * What came of it is kept, so that the documents of an app are read once. The room is counted in characters, not in
  * documents: a parsed one takes some hundred times its length, and anybody may send one.
  */
-export function createDocumentReader(introspection: boolean): (source: string) => ReadDocument {
+export function createDocumentReader(schema: GraphQLSchema, introspection: boolean): (source: string) => ReadDocument {
   const rules = [...specifiedRules, oneMutationField, boundedDocument];
   if (!introspection) rules.push(NoSchemaIntrospectionCustomRule, noSchemaByService);
   const known = new LRUCache<string, ReadDocument>({

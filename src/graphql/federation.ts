@@ -54,15 +54,16 @@ function isMoreThanAliasesCould(entities: readonly unknown[], { operation, fragm
   return times > 1 && times * (1 + measure(operation, (name) => fragments[name]).aliases) > 1 + LIMITS.aliases;
 }
 
-let printed: string | undefined;
+const printed = new WeakMap<GraphQLSchema, string>();
 
 const Service = builder.objectRef<GraphQLSchema>('_Service').implement({
   description: 'What composers read: the same as schema.graphql.',
   fields: (t) => ({
     sdl: t.string({
       resolve: (schema) => {
-        printed ??= printSubgraph(schema);
-        return printed;
+        const sdl = printed.get(schema) ?? printSubgraph(schema);
+        printed.set(schema, sdl);
+        return sdl;
       },
     }),
   }),

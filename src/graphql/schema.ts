@@ -41,7 +41,20 @@ import './user.ts';
 import './verify-email.ts';
 import './verify-mfa.ts';
 import './verify-phone.ts';
+import type { GraphQLSchema } from 'graphql';
+import type { UserFields } from '../lib/user-fields/declaration.ts';
 import { builder } from './builder.ts';
+import { extendByUserFields } from './user-fields.ts';
 
-/** The schema, of every module above. */
+/** The schema, of every module above: what there is where an operator declares no fields of their own. */
 export const schema = builder.toSchema();
+
+const schemas = new WeakMap<UserFields, GraphQLSchema>();
+
+/** The schema with the operator's own fields. Built once for each declaration. */
+export function schemaWith(fields: UserFields): GraphQLSchema {
+  if (fields.length === 0) return schema;
+  const built = schemas.get(fields) ?? extendByUserFields(schema, fields);
+  schemas.set(fields, built);
+  return built;
+}

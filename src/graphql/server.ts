@@ -4,6 +4,7 @@ import {
   type ExecutionResult,
   execute,
   type GraphQLFormattedError,
+  type GraphQLSchema,
   getOperationAST,
   type OperationTypeNode,
 } from 'graphql';
@@ -12,7 +13,7 @@ import { abortable, type Stream } from '../lib/abortable.ts';
 import type { Context, Payload } from './context.ts';
 import { createDocumentReader } from './documents.ts';
 import { presentError, presentFault } from './errors.ts';
-import { schema } from './schema.ts';
+import { schemaWith } from './schema.ts';
 
 /** What a request asks for (GraphQL over HTTP, "Request Parameters"). */
 export interface Parameters {
@@ -59,6 +60,7 @@ export interface Told {
 
 /** The GraphQL server: the schema, the rules that each document is held to, and what becomes of errors. */
 export interface GraphQLServer {
+  readonly schema: GraphQLSchema;
   /** Reads a request; an answer is a refusal. */
   read(parameters: Parameters, transport: Transport): Operation | GraphQLAnswer;
   /** Runs a query or a mutation. */
@@ -71,9 +73,12 @@ export interface GraphQLServer {
 const MAX_COERCION_ERRORS = 3;
 
 export function createGraphQLServer(app: App): GraphQLServer {
-  const readDocument = createDocumentReader(app.config.introspection);
+  const schema = schemaWith(app.userFields);
+  const readDocument = createDocumentReader(schema, app.config.introspection);
 
   return {
+    schema,
+
     read({ query, variables, operationName }, { method, mediaType }) {
       const { document, errors, unfitForAnybody } = readDocument(query);
       const invalid = { status: unfitForAnybody || mediaType !== 'application/json' ? 400 : 200, body: { errors } };
@@ -87,22 +92,27 @@ export function createGraphQLServer(app: App): GraphQLServer {
     },
 
     async answer(operation, context) {
-      return presentResult(app, await execute(executionArgs(operation, context)), context.requestId);
+      return presentResult(app, await execute(executionArgs(schema, operation, context)), context.requestId);
     },
 
     async subscribe(operation, context) {
       const controller = new AbortController();
-      const source = await createSourceEventStream(executionArgs(operation, { ...context, signal: controller.signal }));
+      const source = await createSourceEventStream(
+        executionArgs(schema, operation, { ...context, signal: controller.signal }),
+      );
       if (!(Symbol.asyncIterator in source)) {
         const { status, body } = presentResult(app, source, context.requestId);
         return { status: Math.max(status, 400), body };
       }
-      return abortable(tell(app, operation, context, source as AsyncIterable<Payload<unknown>>), controller);
+      return abortable(
+        tell({ app, schema }, operation, context, source as AsyncIterable<Payload<unknown>>),
+        controller,
+      );
     },
   };
 }
 
-function executionArgs({ document, variables, operationName }: Operation, context: Context) {
+function executionArgs(schema: GraphQLSchema, { document, variables, operationName }: Operation, context: Context) {
   return {
     schema,
     document,
@@ -115,7 +125,7 @@ function executionArgs({ document, variables, operationName }: Operation, contex
 
 /** Each value is resolved as if it were asked for at that moment, by whoever is behind the connection then. */
 async function* tell(
-  app: App,
+  { app, schema }: { readonly app: App; readonly schema: GraphQLSchema },
   operation: Operation,
   context: Context,
   source: AsyncIterable<Payload<unknown>>,
@@ -123,7 +133,7 @@ async function* tell(
   try {
     for await (const payload of source) {
       const viewer = context.connection?.viewer ?? context.caller.viewer;
-      const args = executionArgs(operation, { ...context, caller: { ...context.caller, viewer } });
+      const args = executionArgs(schema, operation, { ...context, caller: { ...context.caller, viewer } });
       const { body } = presentResult(app, await execute({ ...args, rootValue: payload }), context.requestId);
       yield { body, eventId: payload.eventId };
     }

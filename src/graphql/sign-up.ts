@@ -10,6 +10,7 @@ import {
 } from './outcomes.ts';
 import { resultUnion } from './result-union.ts';
 import { CredentialKind } from './session.ts';
+import { givenFields } from './user-fields.ts';
 
 const SignUpInput = builder.inputType('SignUpInput', {
   fields: (t) => ({
@@ -39,6 +40,7 @@ builder.mutationField('signUp', (t) =>
     type: SignUpResultType,
     description: 'Makes an account for somebody new, and logs them in.',
     args: { input: t.arg({ type: SignUpInput, required: true }) },
-    resolve: async (_root, { input }, context) => deliver(context, await signUp(context.app, context.caller, input)),
+    resolve: async (_root, { input }, context) =>
+      deliver(context, await signUp(context.app, context.caller, { ...input, fields: givenFields(context, input) })),
   }),
 );

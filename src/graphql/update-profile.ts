@@ -4,6 +4,7 @@ import { signedIn } from './guard.ts';
 import { InvalidInputType, RateLimitedType, UnauthenticatedType } from './outcomes.ts';
 import { resultUnion } from './result-union.ts';
 import { UserType } from './user.ts';
+import { givenFields } from './user-fields.ts';
 
 const UpdateProfileInput = builder.inputType('UpdateProfileInput', {
   description: 'What is left out stays; null or an empty text takes it away.',
@@ -29,6 +30,8 @@ builder.mutationField('updateProfile', (t) =>
     description: 'Changes what the person is called: all of it, or nothing.',
     args: { input: t.arg({ type: UpdateProfileInput, required: true }) },
     resolve: (_root, { input }, context) =>
-      signedIn(context, (viewer) => updateProfile(context.app, context.caller, viewer, input)),
+      signedIn(context, (viewer) =>
+        updateProfile(context.app, context.caller, viewer, { ...input, fields: givenFields(context, input) }),
+      ),
   }),
 );

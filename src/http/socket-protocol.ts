@@ -7,7 +7,6 @@ import type { Caller } from '../flows/shared/outcomes.ts';
 import { type Context, NO_COOKIES } from '../graphql/context.ts';
 import { presentFault } from '../graphql/errors.ts';
 import { givesOutCredentials } from '../graphql/over-socket.ts';
-import { schema } from '../graphql/schema.ts';
 import type { GraphQLServer, Operation } from '../graphql/server.ts';
 import type { Caps } from './caps.ts';
 import { isObject, readParameters } from './parameters.ts';
@@ -81,7 +80,7 @@ export function createSocketProtocol(app: App, graphql: GraphQLServer, caps: Cap
       }
       const operation = readOperation(graphql, payload);
       if (Array.isArray(operation)) return operation;
-      const args = await prepare(app, socket, operation).catch((error: unknown) =>
+      const args = await prepare(app, graphql, socket, operation).catch((error: unknown) =>
         presentFault(app.log, error, socket.requestId),
       );
       return args instanceof GraphQLError ? [args] : args;
@@ -128,7 +127,12 @@ function readOperation(graphql: GraphQLServer, payload: SubscribePayload): Opera
   return operation;
 }
 
-async function prepare(app: App, socket: Socket, operation: Operation): Promise<Args | GraphQLError[]> {
+async function prepare(
+  app: App,
+  { schema }: GraphQLServer,
+  socket: Socket,
+  operation: Operation,
+): Promise<Args | GraphQLError[]> {
   const { connection, client, requestId } = socket;
   await connection?.check();
   if (!connection || connection.over) return refused('You are not signed in.', 'UNAUTHENTICATED');
