@@ -6,6 +6,7 @@ import { events } from './cli/events.ts';
 import { importCommand } from './cli/import.ts';
 import { keys } from './cli/keys.ts';
 import { migrate } from './cli/migrate.ts';
+import { schema } from './cli/schema.ts';
 import { serve } from './cli/serve.ts';
 import { users } from './cli/users.ts';
 import { webhooks } from './cli/webhooks.ts';
@@ -19,6 +20,7 @@ const commands: Readonly<Record<string, Command>> = {
   events,
   webhooks,
   import: importCommand,
+  schema,
 };
 
 const { version: VERSION } = createRequire(import.meta.url)('../package.json') as { version: string };

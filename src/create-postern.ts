@@ -3,7 +3,8 @@ import type { GraphQLSchema } from 'graphql';
 import { type App, createApp, type Parts } from './app.ts';
 import { type Config, type Environment, readEnvironment, unknownSettings } from './config.ts';
 import { providerAccessToken } from './flows/provider-tokens.ts';
-import { schema } from './graphql/schema.ts';
+import { userFieldsOf, type WriteUserFieldsResult, writeUserFields } from './flows/write-user-fields.ts';
+import { schemaWith } from './graphql/schema.ts';
 import { createFetch, type Fetch } from './http/fetch.ts';
 import { createHandler, type Handler } from './http/handler.ts';
 import { createIdentify, type Identify } from './http/identify.ts';
@@ -12,6 +13,7 @@ import { takeUpgrades } from './http/upgrades.ts';
 import { type EmbeddedDatabase, startEmbeddedDatabase } from './infra/embedded.ts';
 import { createLogger, type Logger } from './infra/log.ts';
 import { migrate } from './infra/migrate.ts';
+import type { FieldValue } from './lib/user-fields/declaration.ts';
 import { configure, type OperatorConfig } from './operator-config.ts';
 
 /** What a program that has Postern inside says: what may stand in `postern.config.ts`, and what is its own. */
@@ -49,6 +51,16 @@ export interface Postern {
    * @returns null if none is kept, or the provider takes none of it any more
    */
   providerAccessToken(of: { readonly userId: string; readonly provider: string }): Promise<string | null>;
+  /** What a person has of the operator's own fields, null for nothing; null for nobody. */
+  userFieldsOf(userId: string): Promise<Readonly<Record<string, FieldValue | null>> | null>;
+  /**
+   * Writes some of a person's own fields, whoever else may write them: all of it, or nothing and every reason why not.
+   * What is left out stays; null takes a value away.
+   */
+  writeUserFields(
+    userId: string,
+    fields: Readonly<Record<string, FieldValue | Date | null | undefined>>,
+  ): Promise<WriteUserFieldsResult>;
   /** Finishes what runs, closes sockets and streams, ends the database. From then on everything gets 503. */
   close(): Promise<void>;
 }
@@ -110,12 +122,14 @@ function open(app: App, end: () => Promise<void>): { readonly postern: Postern; 
   const postern: Postern = {
     config: app.config,
     log: app.log,
-    schema,
+    schema: schemaWith(app.userFields),
     handler: inProcess.handler,
     fetch: createFetch({ request: inProcess.handler }),
     attach: (server) => takeUpgrades(server, () => inProcess),
     identify: createIdentify(app),
     providerAccessToken: (of) => providerAccessToken(app, of),
+    userFieldsOf: (userId) => userFieldsOf(app, userId),
+    writeUserFields: (userId, fields) => writeUserFields(app, userId, fields),
     close() {
       closed ??= inProcess.drain().then(end);
       return closed;

@@ -4,6 +4,7 @@ export type { Listener, Listeners } from './deliveries/index.ts';
 export type { WebhookEntry } from './deliveries/settings.ts';
 export type { AnnouncedEvent, AuthEvent, EventKind } from './events.ts';
 export type { Identification, Identified } from './flows/identify.ts';
+export type { WriteUserFieldsResult } from './flows/write-user-fields.ts';
 export type {
   HookAccessToken,
   HookSocialLogin,
@@ -12,6 +13,13 @@ export type {
   SocialLoginDecision,
   TextMessage,
 } from './hooks.ts';
+export { parsePhoneNumber } from './lib/phone-number.ts';
+export type {
+  FieldValue,
+  FieldVerdict,
+  UserFieldDeclaration,
+  UserFieldDeclarations,
+} from './lib/user-fields/declaration.ts';
 export type { Brand, MailMessages, RenderedMail, SmsMessages } from './mail/message.ts';
 export { defineConfig, type OperatorConfig } from './operator-config.ts';
 export type { ProviderEntry } from './providers/settings.ts';

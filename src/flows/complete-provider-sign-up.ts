@@ -89,8 +89,8 @@ export async function completeProviderSignUp(
       issues.unshift({ path: ['email'], code: 'REQUIRED' });
     if (issues.length > 0) return invalidInput(...issues);
     const fields = withChanges(identity.fields ?? {}, typed.fields);
-    const { name = null } = { name: typed.name ?? identity.name };
-    const person = { identity, email, name, username: typed.username, invitation, fields };
+    const { username } = typed;
+    const person = { identity, email, name: typed.name ?? identity.name, username, invitation, fields };
     const signedUp = await signUpFrom(unit, person);
     if (signedUp.kind === 'uninvited') return { kind: 'InvalidToken' };
     if (signedUp.kind === 'taken') return isField(signedUp.path) ? taken(signedUp.path) : { kind: 'LoginExpired' };

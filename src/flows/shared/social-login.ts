@@ -85,6 +85,9 @@ interface Entering {
   readonly linkTo: string | null;
 }
 
+/** What an invitation has with it. */
+const BROUGHT: ReadonlySet<string> = new Set(['email', 'invitation']);
+
 async function enter(app: App, caller: Caller, unit: Unit, entering: Entering): Promise<SocialLoginResult> {
   const { db, config } = unit;
   const { arrival, identity, linkTo } = entering;
