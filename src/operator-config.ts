@@ -80,7 +80,8 @@ const CHECKS: Readonly<Record<keyof OperatorConfig, (part: unknown) => string[]>
   userFields: (declared) => [...readUserFields(declared).problems],
 };
 
-function problemsOfOperatorConfig(config: object): string[] {
+/** What does not fit in what an operator says in code, all of it at once. */
+export function problemsOfOperatorConfig(config: object): string[] {
   return Object.entries(config).flatMap(([name, part]) => {
     if (!Object.hasOwn(CHECKS, name)) return [`${name} is not known; there are ${Object.keys(CHECKS).join(', ')}`];
     return part === undefined ? [] : CHECKS[name as keyof OperatorConfig](part);

@@ -37,7 +37,7 @@ test('TypeScript is read on every Node', async () => {
   const program = `enum Answer { Yes = 'yes' }
     export default { hooks: { requiresMfa: (person: { email: string }): boolean => Answer.Yes === 'yes' } };`;
   const { hooks } = await loadOperatorConfig(await folderWith(program, 'postern.config.ts'));
-  expect(await hooks?.requiresMfa?.({ userId: '', email: '', roles: [] })).toBe(true);
+  expect(await hooks?.requiresMfa?.({ userId: '', email: '', roles: [], fields: {} })).toBe(true);
 });
 
 test.each([

@@ -4,7 +4,7 @@ import * as users from '../records/users.ts';
 import type { Unit } from '../unit.ts';
 import { readHookPerson } from './hook-person.ts';
 
-type Asking = Pick<Unit, 'db' | 'config' | 'hooks'>;
+type Asking = Pick<Unit, 'db' | 'config' | 'hooks' | 'userFields'>;
 
 /** Whether a person must have a second factor, by the operator's hook or else by the setting. */
 export async function isMfaRequired(unit: Asking, userId: string): Promise<boolean> {

@@ -45,12 +45,12 @@ export async function demandAdministrator(
   viewer: SignedIn,
   db: Unit['db'] = app.database,
 ): Promise<Administrator | NoAdministrator> {
-  const { config, hooks } = app;
+  const { config, hooks, userFields } = app;
   if (!isAdministrator(config, viewer.user.roles)) return { kind: 'NotAdministrator' };
   const anew = { kind: 'ReauthenticationRequired', methods: [] } as const;
   // A JWT is handed to other services: whoever shows one that belongs to a session held otherwise may be one of them.
   if (viewer.kind === 'accessToken' && viewer.session.credential !== 'JWT') return anew;
-  if (await isEnrollmentDue({ db, config, hooks }, viewer.user.id)) return anew;
+  if (await isEnrollmentDue({ db, config, hooks, userFields }, viewer.user.id)) return anew;
   return viewer as Administrator;
 }
 
