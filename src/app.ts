@@ -10,7 +10,8 @@ import {
   webhookSubscriber,
 } from './deliveries/index.ts';
 import type { WebhookEntry } from './deliveries/settings.ts';
-import { type Hooks, withDeadlines } from './hooks.ts';
+import { type GuardedHooks, guardHooks } from './hooks/guard.ts';
+import type { Hooks } from './hooks.ts';
 import { type AccessTokens, createAccessTokens } from './infra/access-tokens.ts';
 import { type BreachedPasswords, createBreachedPasswords } from './infra/breached-passwords.ts';
 import { type Bus, type Change, openBus } from './infra/bus.ts';
@@ -79,7 +80,8 @@ export interface App {
   readonly codeKeys: CodeKeys;
   /** Seals what must not stand in the database in plain text. */
   readonly cipher: Cipher;
-  readonly hooks: Hooks;
+  /** The operator's decisions, looked at before anybody goes by them. */
+  readonly hooks: GuardedHooks;
   /** The operator's own fields of people. */
   readonly userFields: UserFields;
   /** How the providers are spoken to that people log in with. */
@@ -196,9 +198,10 @@ async function buildOn(
   });
   const hits = createHitTeller({ database, clock, onError: onHitLost(log) });
   const limiter = await openLimiter(database, config, log, hits.tell);
-  const hooks = withDeadlines(parts.hooks ?? {});
-  const outbox = parts.mailer || config.mail.smtpUrl ? null : createOutbox({ dir: join(config.dataDir, 'outbox') });
-  const mailer = parts.mailer ?? outbox ?? createSmtpMailer({ url: config.mail.smtpUrl ?? '', from: config.mail.from });
+  const hooks = guardHooks(parts.hooks ?? {}, log);
+  const ownMailer = mailerOf(hooks, config) ?? parts.mailer;
+  const outbox = ownMailer || config.mail.smtpUrl ? null : createOutbox({ dir: join(config.dataDir, 'outbox') });
+  const mailer = ownMailer ?? outbox ?? createSmtpMailer({ url: config.mail.smtpUrl ?? '', from: config.mail.from });
   const listeners = listenersSubscriber(parts.listeners ?? {});
   const webhooks = config.webhooks.map((webhook) => webhookSubscriber(webhook, clock));
   const deliveries = await startDeliveries([...(listeners ? [listeners] : []), ...webhooks], { database, clock, log });
@@ -277,6 +280,12 @@ export function hashingOf({ password }: Config, secrets: readonly string[]) {
 /** The keys that hash what people type, of the configured secrets. */
 export function codeKeysOf(secrets: readonly string[]): CodeKeys {
   return keysOf(secrets, 'code');
+}
+
+/** Sends mails by the operator's hook, if there is one. */
+function mailerOf({ sendMail }: GuardedHooks, { mail: { from } }: Config): Mailer | null {
+  if (!sendMail) return null;
+  return { send: (mail) => sendMail({ ...mail, from }), close: async () => undefined };
 }
 
 function keysOf(secrets: readonly string[], purpose: string): readonly [Buffer, ...Buffer[]] {

@@ -34,7 +34,7 @@ const settings = z.object({
   NODE_ENV: z.string().default('').meta({
     shown: '',
     description:
-      '`production` refuses to start without DATABASE_URL, POSTERN_SECRET, an https POSTERN_PUBLIC_URL and POSTERN_SMTP_URL',
+      '`production` refuses to start without DATABASE_URL, POSTERN_SECRET, an https POSTERN_PUBLIC_URL and POSTERN_SMTP_URL, or the hook `sendMail`',
   }),
   HOST: z.string().default('127.0.0.1').meta({ description: 'the address to listen on' }),
   PORT: count(4000, { min: 0, max: 65_535 }).meta({
@@ -410,12 +410,16 @@ export function readEnvironment(): Environment {
 
 /**
  * Checks the settings and completes them.
- * @param more providers and webhooks that are set up in code, beside those of the environment
+ * @param more what is set up in code: providers and webhooks, beside those of the environment, and whether it sends mails
  * @throws ConfigError naming every problem at once
  */
 export function loadConfig(
   environment: Environment,
-  more: { readonly providers?: readonly ProviderEntry[]; readonly webhooks?: readonly WebhookEntry[] } = {},
+  more: {
+    readonly providers?: readonly ProviderEntry[];
+    readonly webhooks?: readonly WebhookEntry[];
+    readonly hooks?: { readonly sendMail?: unknown };
+  } = {},
 ): Config {
   // An empty variable is how shells and compose files write "not set".
   const given = Object.fromEntries(
@@ -439,7 +443,7 @@ export function loadConfig(
     ...unfitProviders.map((problem) => `POSTERN_PROVIDERS ${problem}`),
     ...unfitWebhooks.map((problem) => `POSTERN_WEBHOOKS ${problem}`),
     ...inconsistencies(config, readable),
-    ...(config.production ? productionProblems(config, given) : []),
+    ...(config.production ? productionProblems(config, given, more.hooks?.sendMail !== undefined) : []),
   ];
   const problems = [
     ...malformed.map(({ path, message }) => `${path.join('.')} ${message}`),
@@ -626,7 +630,7 @@ function inconsistencies(config: Config, given: z.output<typeof settings>): stri
   return problems;
 }
 
-function productionProblems(config: Config, given: Environment): string[] {
+function productionProblems(config: Config, given: Environment, sendsMails: boolean): string[] {
   const problems: string[] = [];
   if (!config.databaseUrl) problems.push('DATABASE_URL is needed in production');
   if (config.secrets.length === 0) problems.push('POSTERN_SECRET is needed in production: 32 random bytes or more');
@@ -636,7 +640,7 @@ function productionProblems(config: Config, given: Environment): string[] {
   if (config.webhooks.some(({ secrets }) => secrets.some((secret) => new Set(secret).size < 8)))
     problems.push('POSTERN_WEBHOOKS has a secret that anybody would guess');
   if (!config.publicUrl.startsWith('https://')) problems.push('POSTERN_PUBLIC_URL is needed in production, with https');
-  if (!given.POSTERN_SMTP_URL) problems.push('POSTERN_SMTP_URL is needed in production');
+  if (!given.POSTERN_SMTP_URL && !sendsMails) problems.push('POSTERN_SMTP_URL is needed in production');
   if (isPlain(given.POSTERN_FRONTEND_URL ?? ''))
     problems.push('POSTERN_FRONTEND_URL needs https in production: mails link to it');
   for (const name of LINK_SETTINGS) {

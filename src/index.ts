@@ -5,11 +5,25 @@ export type { WebhookEntry } from './deliveries/settings.ts';
 export type { AnnouncedEvent, AuthEvent, EventKind } from './events.ts';
 export type { Identification, Identified } from './flows/identify.ts';
 export type { WriteUserFieldsResult } from './flows/write-user-fields.ts';
+export { blockDomains } from './hooks/block-domains.ts';
 export type {
+  AccountStart,
   HookAccessToken,
+  HookCode,
+  HookEnrollment,
+  HookLinking,
+  HookPassword,
+  HookPerson,
+  HookProviderWord,
+  HookRedirect,
+  HookRequestOrigin,
+  HookSignUp,
   HookSocialLogin,
   Hooks,
+  LinkingPolicy,
+  MailMessage,
   PopulatedUser,
+  Refusal,
   SocialLoginDecision,
   TextMessage,
 } from './hooks.ts';

@@ -20,11 +20,13 @@ process.on('uncaughtException', (error) => {
 });
 
 try {
-  running = await startPostern({ settings: readEnvironment(), ...(await loadOperatorConfig('.')) });
+  const own = await loadOperatorConfig('.');
+  running = await startPostern({ settings: readEnvironment(), ...own });
   const { url, config, log } = running;
   log.info({ url, ms: Math.round(performance.now() - begun) }, `Postern is ready at ${config.publicUrl}/graphql`);
   if (config.graphiql) log.info(`open ${config.publicUrl}/graphql in a browser for GraphiQL`);
-  if (!config.mail.smtpUrl) log.info(`mails are not sent, but shown at ${config.publicUrl}/outbox`);
+  if (!config.mail.smtpUrl && !own.hooks?.sendMail)
+    log.info(`mails are not sent, but shown at ${config.publicUrl}/outbox`);
   // Asked to stop while it was starting: what was started is stopped in order.
   if (ending !== null) await finish(running, ending);
 } catch (error) {

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type Config, ConfigError, type Environment, loadConfig } from './config.ts';
+import { type Config, ConfigError, type Environment, loadConfig, readEnvironment } from './config.ts';
 import { type Listeners, problemsOfListeners } from './deliveries/listeners.ts';
 import type { WebhookEntry } from './deliveries/settings.ts';
-import { DECISIONS, type Hooks } from './hooks.ts';
+import { HOOKS, type Hooks } from './hooks.ts';
 import type { UserFieldDeclarations } from './lib/user-fields/declaration.ts';
 import { readUserFields } from './lib/user-fields/read.ts';
 import { mails, texts } from './mail/messages.ts';
@@ -71,6 +71,14 @@ export function configure(settings: Environment, operatorConfig: OperatorConfig)
   throw new ConfigError(problems);
 }
 
+/**
+ * The settings of the process with what the operator's file of a folder says, for the command line.
+ * @throws ConfigError naming every problem at once
+ */
+export async function readConfiguration(folder: string): Promise<Config> {
+  return configure(readEnvironment(), await loadOperatorConfig(folder));
+}
+
 /** What looks at each part of the file, and says what does not fit: a name with a typing error would be without effect. */
 const CHECKS: Readonly<Record<keyof OperatorConfig, (part: unknown) => string[]>> = {
   hooks: problemsOfHooks,
@@ -90,8 +98,7 @@ export function problemsOfOperatorConfig(config: object): string[] {
 
 function problemsOfHooks(hooks: unknown): string[] {
   if (typeof hooks !== 'object' || hooks === null) return ['hooks is not an object'];
-  const functions: readonly string[] = ['sendSms', ...DECISIONS];
-  const known = [...functions, 'mails', 'texts'];
+  const known = Object.keys(HOOKS);
   return Object.entries(hooks).flatMap(([name, hook]: [string, unknown]) => {
     if (!known.includes(name)) return [`hooks.${name} is not known; there are ${known.join(', ')}`];
     if (hook === undefined) return [];

@@ -1,5 +1,5 @@
 import type { Config } from './config.ts';
-import type { Hooks } from './hooks.ts';
+import type { GuardedHooks } from './hooks/guard.ts';
 import type { Database } from './infra/database.ts';
 import type { Task } from './infra/jobs.ts';
 import type { Logger } from './infra/log.ts';
@@ -20,7 +20,7 @@ export interface TaskParts {
   readonly clock: () => Date;
   readonly database: Database;
   readonly cipher: Cipher;
-  readonly hooks: Hooks;
+  readonly hooks: GuardedHooks;
   readonly mailer: Mailer;
   readonly log: Logger;
 }

@@ -3,7 +3,7 @@ import { countAccountTry } from './account-limit.ts';
 import type { App } from './app.ts';
 import type { Config } from './config.ts';
 import type { AuthEvent } from './events.ts';
-import type { Hooks } from './hooks.ts';
+import type { GuardedHooks } from './hooks/guard.ts';
 import type { AccessTokens } from './infra/access-tokens.ts';
 import type { Db } from './infra/database.ts';
 import { addJob } from './infra/jobs.ts';
@@ -31,7 +31,7 @@ export interface Unit {
   readonly accessTokens: AccessTokens;
   readonly cipher: Cipher;
   readonly codeKeys: CodeKeys;
-  readonly hooks: Hooks;
+  readonly hooks: GuardedHooks;
   readonly userFields: UserFields;
   /** Announces a fact: written with the transaction, acted upon after it. The person is told of what they should know. */
   emit(event: AuthEvent): void;

@@ -62,7 +62,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   overdue: ['records', 'type infra/database'],
   reseal: ['lib', 'records', 'factors', 'type infra/database'],
   import: ['lib', 'records', 'factors', 'type infra/database', 'type providers'],
-  hooks: ['type mail', 'type lib'],
+  hooks: ['lib', 'type mail'],
   config: ['lib', 'type factors', 'providers', 'deliveries/settings'],
   events: ['type lib', 'type records'],
 };

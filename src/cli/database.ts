@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeKeysOf, secretsOf } from '../app.ts';
-import { type Config, loadConfig, readEnvironment } from '../config.ts';
+import type { Config } from '../config.ts';
 import { type Database, openDatabase } from '../infra/database.ts';
 import { DataDirTaken, startEmbeddedDatabase } from '../infra/embedded.ts';
 import { migrate } from '../infra/migrate.ts';
 import { createCipher } from '../lib/cipher.ts';
 import type { OperatorParts } from '../operator.ts';
+import { readConfiguration } from '../operator-config.ts';
 
 /** Hands over the URL of the configured database, or of the embedded one, which runs for the work. */
 export async function withDatabaseUrl<R>(config: Config, work: (url: string) => Promise<R>): Promise<R> {
@@ -23,8 +24,8 @@ export async function withDatabaseUrl<R>(config: Config, work: (url: string) => 
 }
 
 /** Opens the database, which is made and brought up to date if need be. */
-export function withDatabase<R>(work: (config: Config, database: Database) => Promise<R>): Promise<R> {
-  const config = loadConfig(readEnvironment());
+export async function withDatabase<R>(work: (config: Config, database: Database) => Promise<R>): Promise<R> {
+  const config = await readConfiguration('.');
   return withDatabaseUrl(config, async (url) => {
     await migrate(url, () => undefined);
     const database = openDatabase({ url, connections: 2, onError: () => undefined });
@@ -43,8 +44,8 @@ export async function operatorPartsOf(config: Config, database: Database): Promi
 }
 
 /** For what is no use on a database that is only made for it. */
-export function withExistingDatabase<R>(work: (database: Database, config: Config) => Promise<R>): Promise<R> {
-  const { databaseUrl, dataDir } = loadConfig(readEnvironment());
+export async function withExistingDatabase<R>(work: (database: Database, config: Config) => Promise<R>): Promise<R> {
+  const { databaseUrl, dataDir } = await readConfiguration('.');
   if (!databaseUrl && !existsSync(join(dataDir, 'postgres', 'PG_VERSION')))
     throw new Error(`There is no database in ${dataDir}. Set DATABASE_URL, or POSTERN_DATA_DIR.`);
   return withDatabase((config, database) => work(database, config));

@@ -1,8 +1,7 @@
-import { loadConfig, readEnvironment } from '../config.ts';
 import { updateFieldIndexes } from '../infra/field-indexes.ts';
 import { migrate as applyMigrations } from '../infra/migrate.ts';
 import { requireUserFields } from '../lib/user-fields/read.ts';
-import { loadOperatorConfig } from '../operator-config.ts';
+import { loadOperatorConfig, readConfiguration } from '../operator-config.ts';
 import { type Command, print } from './command.ts';
 import { withDatabaseUrl } from './database.ts';
 
@@ -13,7 +12,7 @@ export const migrate: Command = {
   run: async (given) => {
     const { userFields } = await loadOperatorConfig('.');
     const fields = userFields && requireUserFields(userFields);
-    return withDatabaseUrl(loadConfig(readEnvironment()), async (url) => {
+    return withDatabaseUrl(await readConfiguration('.'), async (url) => {
       const applied = await applyMigrations(url, () => undefined);
       // Where nothing is said of fields, nobody said that there are none.
       const { made, dropped } = fields ? await updateFieldIndexes(url, fields) : { made: [], dropped: [] };

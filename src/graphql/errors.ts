@@ -1,5 +1,6 @@
 import { GraphQLError } from 'graphql';
 import type { App } from '../app.ts';
+import { HookFailed } from '../lib/hook-failed.ts';
 import { REFUSAL_CODES } from './request-rules.ts';
 
 /** Codes of errors of ours, which may be shown as they are. */
@@ -48,9 +49,11 @@ function masked(fault: Error, id: string, path?: GraphQLError['path']): Presente
   return { error, status: passing ? 503 : 500 };
 }
 
-// A database that is away, goes away or does not answer in time: connections fail with codes of the system or of
+// An operator's hook that did not decide may do so the next time. A database that is away, goes away or does not answer in time: connections fail with codes of the system or of
 // PostgreSQL's classes 08 and 57, and pg says in words what it gave up waiting for.
-export function isPassing({ code = '', message }: Error & { code?: string }): boolean {
+export function isPassing(fault: Error & { code?: string }): boolean {
+  const { code = '', message } = fault;
+  if (fault instanceof HookFailed) return true;
   return (
     /^(?:ECONN|EPIPE|ETIMEDOUT|EHOST|ENETUNREACH|08|57)/.test(code) || /timeout|Connection terminated/.test(message)
   );

@@ -57,7 +57,7 @@ export function createGraphQLHandler(app: App, graphql: GraphQLServer, eventStre
       if (operation.status === 405) head.push('Allow', 'POST');
       return sendJson(response, operation.status, head, operation.body, mediaType);
     }
-    const client = clientOf(request, config.trustedProxies);
+    const client = clientOf(request, app);
     if (operation.type === 'subscription') {
       if (!accepts.eventStream)
         return refuse(406, 'Subscriptions are answered with text/event-stream, or over a WebSocket.');

@@ -31,7 +31,7 @@ export function providerRoutes(app: App): Hono<Env> {
     // Whoever only looks, such as a scanner of links, must not use up what the browser brings next.
     if (context.req.method === 'HEAD') return context.body(null, 204);
     const id = context.req.param('id') ?? '';
-    const client = clientOf(context.env.incoming, app.config.trustedProxies);
+    const client = clientOf(context.env.incoming, app);
     const returned = await returnFromProvider(app, { client }, id, parameters ?? new URLSearchParams());
     switch (returned.kind) {
       case 'ReturnedFromProvider':

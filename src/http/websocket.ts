@@ -81,7 +81,7 @@ export function createWebSockets(app: App, graphql: GraphQLServer, caps: Caps): 
     if (credential === TOO_MANY_CREDENTIALS) return 400;
     // Browsers always say where they come from here; a cookie from whoever does not is no browser's.
     if (credential?.from === 'cookie' && request.headers.origin === undefined) return 403;
-    const client = clientOf(request, config.trustedProxies);
+    const client = clientOf(request, app);
     const leave = caps.enter('connectionsPerAddress', addressKey(client.ipAddress));
     return leave ? { credential, client, leave } : 429;
   }

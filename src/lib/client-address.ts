@@ -26,6 +26,11 @@ export function addressKey(address: string): string {
   return `${prefix.map((group) => group.toString(16)).join(':')}::/64`;
 }
 
+/** Reads a text as one IP address, in the form that {@link clientAddress} gives; null if it is none. */
+export function readAddress(text: string): string | null {
+  return isIP(text) === 0 || text.includes('%') ? null : plain(text);
+}
+
 // An IPv4 client of a dual-stack socket shows as ::ffff:192.0.2.1 and is the same client as 192.0.2.1.
 function plain(address: string): string {
   if (isIP(address) !== 6) return address;

@@ -1,11 +1,14 @@
 import { domainToUnicode } from 'node:url';
 
+/** Why a new password may be refused. */
+export const PASSWORD_REJECTIONS = ['TOO_SHORT', 'TOO_LONG', 'COMMON', 'BREACHED', 'TOO_SIMILAR', 'REFUSED'] as const;
+
 /**
  * Why a new password is refused. TOO_SIMILAR: it is little more than the name of the person, their address or the
  * product; BREACHED: it is in a known breach; REFUSED: a rule of the operator's does not take it, or no hash can (a
  * text with lone surrogates is not Unicode).
  */
-export type PasswordRejection = 'TOO_SHORT' | 'TOO_LONG' | 'COMMON' | 'BREACHED' | 'TOO_SIMILAR' | 'REFUSED';
+export type PasswordRejection = (typeof PASSWORD_REJECTIONS)[number];
 
 /** The longest password, in code points. Longer ones are refused, never truncated. */
 export const MAX_PASSWORD_LENGTH = 256;

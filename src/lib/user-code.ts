@@ -37,6 +37,21 @@ export function readCode(typed: string): string | null {
   return LETTERS.form.test(code) || DIGITS.form.test(code) ? code.toUpperCase() : null;
 }
 
+// At least 20 bits, and no more than is typed (NIST SP 800-63B-4 §3.1.3.2).
+const OWN_FORM = /^[0-9A-Z]{6,16}$/;
+
+/** Whether a text can be a code that an operator's hook makes: 6 to 16 digits and capital letters of ASCII. */
+export function isOwnCode(text: string): boolean {
+  return OWN_FORM.test(text);
+}
+
+/** Reads what a person typed, as {@link readCode} does, into a code that an operator's hook may have made. */
+export function readOwnCode(typed: string): string | null {
+  if (typed.length > MAX_TYPED_LENGTH) return null;
+  const code = foldNumerals(typed.normalize('NFKC')).replace(PUNCTUATION, '').toUpperCase();
+  return isOwnCode(code) ? code : null;
+}
+
 /**
  * What is stored of a code: HMAC-SHA-256 of the code and of what it is for. A plain hash would hide nothing: six digits
  * are a million guesses, eight letters 35 bits, which one graphics card goes through in seconds. With a key that is not

@@ -1,5 +1,6 @@
 import { type ExtraClaims, readExtraClaims } from '../lib/extra-claims.ts';
 import { HASURA_CLAIMS, hasuraClaims } from '../lib/hasura.ts';
+import { HookFailed } from '../lib/hook-failed.ts';
 import { claimsOf } from '../lib/user-fields/values.ts';
 import { accessTokenSubject, type Session } from '../records/sessions.ts';
 import type { User } from '../records/users.ts';
@@ -9,7 +10,7 @@ import { asHookPerson } from './hook-person.ts';
 /**
  * What an access token says beside its own claims: the person's own fields that are declared so, what the operator's
  * hook adds, and what Hasura is to know.
- * @throws Error that names the hook if it fails, is late, or gives what a token cannot carry: then there is no token
+ * @throws HookFailed if the hook fails, is late, or gives what a token cannot carry: then there is no token
  */
 export async function extraClaims(
   unit: Pick<Unit, 'config' | 'hooks' | 'userFields'>,
@@ -24,19 +25,9 @@ export async function extraClaims(
     person: asHookPerson(unit, user),
     session: { id: session.id, createdAt: session.createdAt, authenticatedAt, methods },
   };
-  const given = await decided(async () => hooks.accessTokenClaims?.(asked));
+  const given = await hooks.accessTokenClaims(asked);
   const taken = userFields.flatMap(({ claim }) => claim ?? []);
-  const claims = readExtraClaims(given ?? {}, config.hasura ? [...taken, HASURA_CLAIMS] : taken);
-  if (typeof claims === 'string') throw new Error(`the hook accessTokenClaims gave ${claims}`);
+  const claims = readExtraClaims(given, config.hasura ? [...taken, HASURA_CLAIMS] : taken);
+  if (typeof claims === 'string') throw new HookFailed('accessTokenClaims', `gave ${claims}`);
   return { ...claims, ...own };
-}
-
-// An error of the operator's code is told as one: it must not look like one of the database, which is tried again.
-async function decided<R>(decide: () => Promise<R>): Promise<R> {
-  try {
-    return await decide();
-  } catch (error) {
-    const message = error instanceof Error ? error.message : 'it threw what is no error';
-    throw new Error(`the hook accessTokenClaims failed: ${message}`, { cause: error });
-  }
 }

@@ -5,7 +5,7 @@ import { renderMail, renderText } from './messages.ts';
 /** What delivering takes from the outside. */
 export interface DeliveryParts {
   readonly brand: Brand;
-  readonly hooks: Hooks;
+  readonly hooks: Pick<Hooks, 'mails' | 'texts' | 'sendSms'>;
   /** Hands a mail to the mail server, or rejects. The id is the same for each attempt at one message. */
   sendMail(mail: RenderedMail & { readonly to: string; readonly id: string }): Promise<void>;
   /** The address of a person at this moment; null if there is none any more. */

@@ -98,7 +98,7 @@ const FAILING: readonly (readonly [string, Decide, RegExp])[] = [
   ['gives too much', () => ({ a: 'x'.repeat(5_000) }), /accessTokenClaims gave claims of more than 4 KiB/],
   ['says whose the token is', () => ({ sub: 'somebody else' }), /accessTokenClaims gave the claim sub/],
   ['says how long it lasts', () => ({ exp: 1e10 }), /accessTokenClaims gave the claim exp/],
-  ['hangs', () => new Promise(() => undefined), /accessTokenClaims failed: .* took longer than 2 s/],
+  ['hangs', () => new Promise(() => undefined), /accessTokenClaims took longer than 2 s/],
 ];
 
 describe.each(FAILING)('a hook that %s', (_how, failing, told) => {

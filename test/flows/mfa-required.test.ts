@@ -147,7 +147,7 @@ describe('where some must have a second factor', () => {
   });
 });
 
-test('a hook that never decides lets nobody in, and the gateway goes on (withDeadlines)', async () => {
+test('a hook that never decides lets nobody in, and the gateway goes on (guardHooks)', async () => {
   await start({}, { requiresMfa: ({ email }) => (email?.startsWith('slow') ? new Promise(() => undefined) : false) });
   const person = newPerson();
   await signUp(gateway.client(), person);
