@@ -19,8 +19,8 @@ import {
 import {
   BUSY_RETRY_SECONDS,
   checkOwnPassword,
+  refuseForPerson,
   refuseNewPassword,
-  refuseOwnNames,
   refuseRuledOut,
 } from './shared/password.ts';
 
@@ -64,7 +64,8 @@ export async function changePassword(
       passwords.changedAt(app.database, viewer.user.id),
     ]);
     if (!names) return { kind: 'Unauthenticated', reason: 'REVOKED' };
-    const refused = (await refuseNewPassword(app, newPassword)) ?? refuseOwnNames(newPassword, names);
+    const refused =
+      (await refuseNewPassword(app, newPassword)) ?? (await refuseForPerson(app, viewer.user.id, newPassword, names));
     if (refused) return refused;
     // Somebody who has no password shows none, and somebody who has one does.
     if ((old === null) !== (currentPassword == null)) return { kind: 'InvalidCredentials' };

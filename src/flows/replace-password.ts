@@ -10,7 +10,7 @@ import * as pendingLogins from '../records/pending-logins.ts';
 import * as users from '../records/users.ts';
 import { transact, type Unit } from '../unit.ts';
 import { type Caller, loginContext, type PasswordRejected, type RateLimited, rateLimited } from './shared/outcomes.ts';
-import { BUSY_RETRY_SECONDS, refuseNewPassword, refuseOwnNames, refuseRuledOut } from './shared/password.ts';
+import { BUSY_RETRY_SECONDS, refuseForPerson, refuseNewPassword, refuseRuledOut } from './shared/password.ts';
 
 export interface ReplacePasswordInput {
   readonly loginToken: string;
@@ -42,7 +42,7 @@ export async function replacePassword(
     if (!names) return { kind: 'LoginExpired' };
     const refused =
       (await refuseNewPassword(app, newPassword)) ??
-      refuseOwnNames(newPassword, names) ??
+      (await refuseForPerson(app, userId, newPassword, names)) ??
       (await refuseRuledOut(app, userId, newPassword, slot));
     if (refused) return refused;
     const password = await slot.hash(newPassword);

@@ -23,7 +23,7 @@ import {
   type RateLimited,
   rateLimited,
 } from './shared/outcomes.ts';
-import { BUSY_RETRY_SECONDS, refuseNewPassword, refuseOwnNames, refuseRuledOut } from './shared/password.ts';
+import { BUSY_RETRY_SECONDS, refuseForPerson, refuseNewPassword, refuseRuledOut } from './shared/password.ts';
 import { checkProof, type DeliveredProof, type Proven } from './shared/proof.ts';
 
 export interface ResetPasswordInput {
@@ -63,14 +63,20 @@ export async function resetPassword(app: App, caller: Caller, input: ResetPasswo
     const proven = await checkProof(app, caller, input.proof, ['RESET_PASSWORD']);
     if (proven.kind === 'LoginExpired') return { kind: 'InvalidToken' };
     if (proven.kind !== 'proven') return proven;
-    const names = await users.namesOf(app.database, proven.challenge.userId);
+    const { userId } = proven.challenge;
+    const names = await users.namesOf(app.database, userId);
     if (!names) return { kind: 'InvalidToken' };
-    const unfit =
-      refuseOwnNames(input.newPassword, names) ??
-      (await refuseRuledOut(app, proven.challenge.userId, input.newPassword, slot));
-    if (unfit) {
-      // The code was right: it is for the password that comes next.
+    // The code was right: it is for the password that comes next.
+    const giveBack = async () => {
       if (proven.by === 'CODE') await challenges.giveBackAttempt(app.database, proven.challenge.id);
+    };
+    const unfit =
+      (await refuseForPerson(app, userId, input.newPassword, names).catch(async (error: unknown) => {
+        await giveBack();
+        throw error;
+      })) ?? (await refuseRuledOut(app, userId, input.newPassword, slot));
+    if (unfit) {
+      await giveBack();
       return unfit;
     }
     const password = await slot.hash(input.newPassword);

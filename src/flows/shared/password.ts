@@ -1,6 +1,7 @@
 import type { App } from '../../app.ts';
+import type { HookPassword } from '../../hooks.ts';
 import { domainOf, localPartOf } from '../../lib/email-address.ts';
-import { rejections } from '../../lib/password-policy.ts';
+import { normalizePassword, rejections } from '../../lib/password-policy.ts';
 import * as passwords from '../../records/passwords.ts';
 import type { Names } from '../../records/users.ts';
 import { transact } from '../../unit.ts';
@@ -34,12 +35,33 @@ export async function refuseNewPassword(app: App, typed: string): Promise<Passwo
   return reasons.length > 0 ? { kind: 'PasswordRejected', reasons } : null;
 }
 
-/** What speaks against it as the password of this person: that it is little more than one of their names. */
-export function refuseOwnNames(typed: string, { name, username, emails }: Names): PasswordRejected | null {
+/**
+ * What speaks against it as the password of this person: that it is little more than one of their names, or a rule of the
+ * operator's.
+ */
+export async function refuseForPerson(
+  app: App,
+  userId: string,
+  typed: string,
+  { name, username, emails }: Names,
+): Promise<PasswordRejected | null> {
   const ofEmails = emails.flatMap((email) => [email, localPartOf(email), domainOf(email)]);
   const context = [...ofEmails, name ?? '', username ?? ''];
   const reasons = rejections(typed, { minLength: 0, context }, () => false);
-  return reasons.length > 0 ? { kind: 'PasswordRejected', reasons } : null;
+  if (reasons.length > 0) return { kind: 'PasswordRejected', reasons };
+  return refuseByRule(app, typed, { userId, email: emails[0] ?? null, username, name });
+}
+
+/** What speaks against it by a rule of the operator's, who is asked of nothing that is refused anyway. */
+export async function refuseByRule(
+  { hooks }: App,
+  typed: string,
+  person: Omit<HookPassword, 'password'>,
+): Promise<PasswordRejected | null> {
+  const reason = hooks.refusesPassword
+    ? await hooks.refusesPassword({ password: normalizePassword(typed), ...person })
+    : null;
+  return reason === null ? null : { kind: 'PasswordRejected', reasons: [reason] };
 }
 
 /**
