@@ -25,7 +25,7 @@ export async function sendCode(
   }: { readonly linkOnly?: boolean; readonly afterPassword?: boolean; readonly last?: boolean } = {},
 ): Promise<{ readonly challenge: Challenge; readonly handle: string } | null> {
   const told = await wasTold(unit, asked);
-  const issued = await challenges.issue(unit.db, unit.codeKeys, asked, unit.now, await waysOf(unit, asked));
+  const issued = await challenges.issue(unit.db, unit.codeKeys, asked, unit.now, await makingOf(unit, asked));
   if (!issued) return null;
   const { id, userId, purpose } = issued.challenge;
   unit.send(messageOf(issued.challenge, issued.secrets, unit.config, { first: true, told, ...options }), {
@@ -48,8 +48,8 @@ export async function sendCodeAgain(
   challenge: Challenge,
   options: { readonly afterPassword?: boolean } = {},
 ): Promise<Challenge | null> {
-  const ways = await waysOf(unit, challenge);
-  const issued = await challenges.beginResend(unit.db, unit.codeKeys, challenge, unit.now, ways);
+  const making = await makingOf(unit, challenge);
+  const issued = await challenges.beginResend(unit.db, unit.codeKeys, challenge, unit.now, making);
   if (!issued) return null;
   const message = messageOf(issued.challenge, issued.secrets, unit.config, { first: false, ...options });
   unit.send(message, {
@@ -69,8 +69,8 @@ export async function sendCodeToAnother(
   to: { readonly destination: string; readonly userId: string | null },
 ): Promise<Challenge | null> {
   const told = await wasTold(unit, { ...challenge, ...to });
-  const ways = await waysOf(unit, { ...challenge, ...to });
-  const issued = await challenges.redirect(unit.db, unit.codeKeys, challenge, to, unit.now, ways);
+  const making = await makingOf(unit, { ...challenge, ...to });
+  const issued = await challenges.redirect(unit.db, unit.codeKeys, challenge, to, unit.now, making);
   if (!issued) return null;
   const message = messageOf(issued.challenge, issued.secrets, unit.config, { first: true, told });
   unit.send(message, {
@@ -107,25 +107,26 @@ async function wasTold(
 }
 
 /**
- * Whether a link may do beside a code. A link verifies for whoever presses it. Where an account at a provider is all that
- * its maker has shown, the owner of the mailbox would let them into it for ever, by one press: no reset ends that.
+ * How a code is made: by the operator's hook, which is asked for what nobody can answer as well, and whether a link may do
+ * beside it. A link verifies for whoever presses it. Where an account at a provider is all that its maker has shown, the
+ * owner of the mailbox would let them into it for ever, by one press: no reset ends that.
  */
-async function waysOf(
-  { db }: Unit,
+async function makingOf(
+  { db, hooks }: Unit,
   {
     purpose,
+    channel,
     userId,
     pendingLoginId = null,
-  }: Pick<NewChallenge, 'purpose' | 'userId'> & {
-    readonly pendingLoginId?: string | null;
-  },
-): Promise<{ readonly codeOnly: boolean }> {
-  if (purpose !== 'VERIFY_EMAIL' && purpose !== 'CONFIRM_EMAIL') return { codeOnly: false };
+  }: Pick<NewChallenge, 'purpose' | 'channel' | 'userId'> & { readonly pendingLoginId?: string | null },
+): Promise<challenges.MakeOptions> {
+  const code = hooks.generateCode && (await hooks.generateCode({ purpose, channel }));
+  if (purpose !== 'VERIFY_EMAIL' && purpose !== 'CONFIRM_EMAIL') return { code };
   const [connected, joins] = await Promise.all([
     connections.list(db, userId ?? users.NOBODY),
     pendingLogins.joinsIdentity(db, pendingLoginId),
   ]);
-  return { codeOnly: joins || connected.length > 0 };
+  return { code, codeOnly: joins || connected.length > 0 };
 }
 
 // For nobody as well: what is not written down is told by the time.

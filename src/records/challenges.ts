@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Db } from '../infra/database.ts';
 import { hashToken, isToken, makeToken } from '../lib/secrets.ts';
-import { hashCode, makeCode, matchesCode, readCode } from '../lib/user-code.ts';
+import { hashCode, makeCode, matchesCode, readCode, readOwnCode } from '../lib/user-code.ts';
 
 /** What codes and links are for. */
 export const PURPOSES = [
@@ -82,10 +82,18 @@ export interface NewChallenge {
   readonly sessionId?: string;
 }
 
+/** How a code and its link are made. */
+export interface MakeOptions {
+  /** Where no link may do. */
+  readonly codeOnly?: boolean;
+  /** The code; else one is made. */
+  readonly code?: string | undefined;
+}
+
 /**
  * Makes a challenge.
- * @param options `sent: false` for one that waits until somebody asks for it; `codeOnly` where no link may do;
- * `linkLifetime` in milliseconds, if its link lives otherwise than those of its purpose
+ * @param options `sent: false` for one that waits until somebody asks for it; `linkLifetime` in milliseconds, if its link
+ * lives otherwise than those of its purpose
  * @returns null if the pending login has one of this purpose already: of two that ask at once, one sends
  */
 export async function issue(
@@ -95,14 +103,14 @@ export async function issue(
   now: Date,
   {
     sent = true,
-    codeOnly = false,
     linkLifetime = LINK_LIFETIME_MS[challenge.purpose],
-  }: { readonly sent?: boolean; readonly codeOnly?: boolean; readonly linkLifetime?: number } = {},
+    ...options
+  }: MakeOptions & { readonly sent?: boolean; readonly linkLifetime?: number } = {},
 ): Promise<(Issued & { readonly handle: string }) | null> {
   const { purpose, userId, channel, destination, pendingLoginId = null, sessionId = null } = challenge;
   const id = randomUUID();
   const handle = makeToken('handle');
-  const made = makeSecrets(id, { purpose, channel }, keys, codeOnly);
+  const made = makeSecrets(id, { purpose, channel }, keys, options);
   const linkExpiresAt = new Date(now.getTime() + linkLifetime);
   const ends = { ...endsOf(purpose, now), ...(sent ? {} : { resendAt: now }), linkExpiresAt };
   const inserted = await db.execute`
@@ -139,14 +147,14 @@ export async function beginResend(
   keys: CodeKeys,
   challenge: Challenge,
   now: Date,
-  { codeOnly = false }: { readonly codeOnly?: boolean } = {},
+  options: MakeOptions = {},
 ): Promise<Issued | null> {
   const ends = endsOf(challenge.purpose, now);
   const begun = await db.execute`
     UPDATE challenges SET resend_at = ${ends.resendAt}
     WHERE id = ${challenge.id}::uuid AND used_at IS NULL AND attempts < ${MAX_ATTEMPTS} AND resend_at <= ${now}`;
   if (begun !== 1) return null;
-  const made = makeSecrets(challenge.id, challenge, keys, codeOnly);
+  const made = makeSecrets(challenge.id, challenge, keys, options);
   return { challenge: { ...challenge, codeHash: made.codeHash, ...ends }, secrets: made.secrets };
 }
 
@@ -169,9 +177,9 @@ export async function redirect(
   challenge: Challenge,
   to: { readonly destination: string; readonly userId: string | null },
   now: Date,
-  { codeOnly = false }: { readonly codeOnly?: boolean } = {},
+  options: MakeOptions = {},
 ): Promise<Issued | null> {
-  const made = makeSecrets(challenge.id, challenge, keys, codeOnly);
+  const made = makeSecrets(challenge.id, challenge, keys, options);
   const redirected = { ...challenge, ...to, codeHash: made.codeHash, ...endsOf(challenge.purpose, now) };
   const replaced = await replace(db, redirected, made.secrets.link);
   return replaced ? { challenge: redirected, secrets: made.secrets } : null;
@@ -244,7 +252,7 @@ export async function checkCode(
     WHERE id = ${challenge.id}::uuid AND used_at IS NULL AND attempts < ${MAX_ATTEMPTS} AND code_expires_at > ${now}
     RETURNING attempts, code_hash`;
   if (!counted) return 'over';
-  const code = readCode(typed);
+  const code = readCode(typed) ?? readOwnCode(typed);
   const matches = code !== null && matchesCode(code, challenge.id, keys, counted.code_hash);
   return matches && challenge.userId !== null ? null : { attemptsLeft: MAX_ATTEMPTS - counted.attempts };
 }
@@ -339,9 +347,8 @@ function makeSecrets(
   id: string,
   { purpose, channel }: Pick<Challenge, 'purpose' | 'channel'>,
   [key]: CodeKeys,
-  codeOnly: boolean,
+  { codeOnly = false, code = makeCode(channel === 'SMS' ? 'digits' : 'letters') }: MakeOptions,
 ) {
-  const code = makeCode(channel === 'SMS' ? 'digits' : 'letters');
   const link = channel === 'EMAIL' && LINK_LIFETIME_MS[purpose] > 0 && !codeOnly ? makeToken('link') : null;
   return {
     secrets: { code, link },
