@@ -42,6 +42,19 @@ export function allowedRedirect(rules: readonly RedirectRule[], text: string): U
   return allowed ? url : null;
 }
 
+/**
+ * Reads a URL that no rule has to name, if somebody answers for it: https, http of this machine, or an app's own scheme,
+ * which has a dot in it (RFC 8252 §7.1): so it is none that a system opens something else with.
+ */
+export function conceivableRedirect(text: string): URL | null {
+  const url = readUrl(text);
+  if (!url || url.protocol === 'https:') return url;
+  if (url.protocol === 'http:') return LOOPBACK.test(url.hostname) ? url : null;
+  return url.protocol.includes('.') ? url : null;
+}
+
+const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
+
 function readUrl(text: string): URL | null {
   // What is cut off, folded or taken for a slash by some parser means another place to another one.
   if (text.length > MAX_LENGTH || /[\s\\\p{C}#]/u.test(text) || !/^[a-z][a-z0-9+.-]*:/i.test(text)) return null;

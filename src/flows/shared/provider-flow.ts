@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { App, FlowSecrets, ProvenIdentity, ProviderFault } from '../../app.ts';
 import type { Config } from '../../config.ts';
 import { addressKey } from '../../lib/client-address.ts';
-import { allowedRedirect } from '../../lib/redirect-url.ts';
+import { allowedRedirect, conceivableRedirect } from '../../lib/redirect-url.ts';
 import { makeToken } from '../../lib/secrets.ts';
 import type { Provider } from '../../providers/provider.ts';
 import type { ProviderFlowPurpose } from '../../records/provider-flows.ts';
@@ -83,7 +83,7 @@ export async function beginAtProvider(
   if (limited) return limited;
   const provider = findProvider(app, asked.provider);
   if (!provider) return { kind: 'ProviderNotFound' };
-  const redirectUrl = allowedRedirect(app.config.social.redirects, asked.redirectUrl);
+  const redirectUrl = await safeRedirect(app, asked.redirectUrl);
   if (!redirectUrl)
     return invalidInput({ path: ['redirectUrl'], code: asked.redirectUrl === '' ? 'REQUIRED' : 'NOT_ALLOWED' });
 
@@ -111,6 +111,15 @@ export async function beginAtProvider(
     now,
   );
   return { kind: 'ProviderRedirect', flowToken, expiresAt, url: sent.url };
+}
+
+/** Where the browser may come back to: by the settings, unless the operator's hook knows better. */
+async function safeRedirect({ config, hooks }: App, text: string): Promise<URL | null> {
+  const listed = allowedRedirect(config.social.redirects, text);
+  const asked = listed ?? conceivableRedirect(text);
+  if (!hooks.isSafeRedirect || !asked) return listed;
+  const safe = await hooks.isSafeRedirect({ url: asked.href, listed: listed !== null });
+  return (safe ?? listed !== null) ? asked : null;
 }
 
 /** Seals what a provider sent back with the browser, until its client asks for it. */
