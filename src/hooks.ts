@@ -55,6 +55,8 @@ export interface AccountStart {
   /** In the place of the name that was typed, or that the provider told. */
   readonly name?: string | null | undefined;
   readonly roles?: readonly string[] | undefined;
+  /** Own fields, by name, whoever may write them otherwise; none that is unique. */
+  readonly fields?: Readonly<Record<string, FieldValue | Date | null | undefined>> | null | undefined;
 }
 
 /** A password that somebody is about to set. */

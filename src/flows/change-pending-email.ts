@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { App } from '../app.ts';
 import { type EmailAddress, parseEmailAddress } from '../lib/email-address.ts';
+import { hashToken, isToken } from '../lib/secrets.ts';
 import { announceSignUp, makeAccount, openSignUp } from '../login/account.ts';
 import { sendCodeToAnother } from '../login/codes.ts';
 import { describeLogin, type LoginExpired, lockLogin } from '../login/pipeline.ts';
@@ -13,6 +14,7 @@ import * as users from '../records/users.ts';
 import type { Unit } from '../unit.ts';
 import { limitMailRequests, transactMailRequest } from './shared/mail-request.ts';
 import { type Caller, type InvalidInput, invalidInput, type RateLimited } from './shared/outcomes.ts';
+import { cleanEmail, decideSignUp, type Start, startWith } from './shared/sign-up-decisions.ts';
 
 type EmailVerificationRequired = Extract<LoginPrompt, { kind: 'EmailVerificationRequired' }>;
 export type ChangePendingEmailResult = EmailVerificationRequired | LoginExpired | InvalidInput | RateLimited;
@@ -27,10 +29,13 @@ export async function changePendingEmail(
   caller: Caller,
   input: { readonly loginToken: string; readonly email: string },
 ): Promise<ChangePendingEmailResult> {
-  const email = parseEmailAddress(input.email);
-  if (!email) return invalidInput({ path: ['email'], code: input.email ? 'INVALID' : 'REQUIRED' });
+  const typed = parseEmailAddress(input.email);
+  if (!typed) return invalidInput({ path: ['email'], code: input.email ? 'INVALID' : 'REQUIRED' });
   const limited = await limitMailRequests(app, caller);
   if (limited) return limited;
+  const email = await cleanEmail(app, typed);
+  const start = email && (await decideAnew(app, input.loginToken, email));
+  if (!email || !start) return invalidInput({ path: ['email'], code: 'NOT_ALLOWED' });
 
   return transactMailRequest(app, caller, async (unit) => {
     const login = await lockLogin(unit, input.loginToken);
@@ -40,7 +45,7 @@ export async function changePendingEmail(
     // With an address that is verified already there would be nothing left to wait for.
     if (own.some(({ address: held, verified }) => verified && held === email)) return { kind: 'LoginExpired' };
     if (login.email !== email) {
-      const owner = await giveAddress(unit, login, email);
+      const owner = await giveAddress(unit, login, email, start);
       await sendCodeToAnother(unit, sent, { destination: email, userId: owner });
     }
     const now = await describeLogin(unit, app.stages, input.loginToken);
@@ -49,11 +54,35 @@ export async function changePendingEmail(
 }
 
 /**
+ * Asks the operator's hooks once more about the sign-up, as it is with the other address: or else one address would get
+ * somebody in, and another one stay.
+ * @returns null if they refuse it
+ */
+async function decideAnew(app: App, loginToken: string, email: EmailAddress): Promise<Start | null> {
+  if (!app.hooks.allowsSignUp && !app.hooks.newAccount) return {};
+  const login = isToken('login', loginToken)
+    ? await pendingLogins.find(app.database, hashToken(loginToken), app.clock())
+    : null;
+  const sealed = login?.sealedSignUp ? openSignUp(app, login.sealedSignUp) : null;
+  const known = sealed ? null : await users.namesOf(app.database, login?.userId ?? users.NOBODY);
+  const start = await decideSignUp(app, {
+    email,
+    emailVerified: false,
+    phone: sealed?.phone ?? known?.phone ?? null,
+    username: sealed?.username?.username ?? known?.username ?? null,
+    name: sealed?.name ?? known?.name ?? null,
+    provider: sealed?.identity?.provider ?? null,
+  });
+  // Roles that the first address brought go with it.
+  return start && app.hooks.newAccount ? { roles: [], ...start } : start;
+}
+
+/**
  * Gives the address to the account of a login, or makes the account with it. Both are done, whichever counts: who signed
  * up must not be able to tell which it was.
  * @returns whose the address is then; null if it is somebody else's
  */
-async function giveAddress(unit: Unit, login: StoredLogin, email: EmailAddress): Promise<string | null> {
+async function giveAddress(unit: Unit, login: StoredLogin, email: EmailAddress, start: Start): Promise<string | null> {
   const { db, now, config, emit } = unit;
   const known = login.userId ?? users.NOBODY;
   const from = await emails.primaryOf(db, known);
@@ -62,11 +91,13 @@ async function giveAddress(unit: Unit, login: StoredLogin, email: EmailAddress):
   // What is typed here is verified here, also if the provider that somebody came from has seen it.
   const identity = sealed?.identity ? { ...sealed.identity, emailVerified: false } : null;
   // Nor does an invitation, or what it gives, go over to another address; and by no detour is a closed sign-up open.
-  const account = sealed && { ...sealed, id, email, identity, mailboxIsProven: false, roles: [] };
+  const plain = sealed && { ...sealed, id, email, identity, mailboxIsProven: false, fields: sealed.fields ?? {} };
+  const account = plain && startWith(plain, start, null);
   const mayMake = login.userId === null && config.signUp === 'open';
   const made = account && (await makeAccount(unit, account, { keep: mayMake }));
   // Back to the one that the account has had all along, there is nothing to correct.
   const corrected = (await emails.correct(db, known, from ?? email, email)) || from === email;
+  if (start.roles) await users.setUnprovenRoles(db, known, start.roles);
   const isNew = account !== null && mayMake && made?.kind === 'made';
   const owner = isNew ? id : corrected ? login.userId : null;
   if (isNew) announceSignUp(unit, account, made);

@@ -2,6 +2,7 @@ import type { App } from '../app.ts';
 import { addressKey } from '../lib/client-address.ts';
 import { type EmailAddress, parseEmailAddress } from '../lib/email-address.ts';
 import { parsePersonName } from '../lib/person-name.ts';
+import { hashToken, isToken } from '../lib/secrets.ts';
 import {
   type FieldChanges,
   missingOnSignUp,
@@ -13,6 +14,7 @@ import { parseUsername } from '../lib/username.ts';
 import type { NewAccount } from '../login/account.ts';
 import { identityOf, missingFrom } from '../login/identity.ts';
 import { type LoginExpired, type LoginStep, lockLogin, promptOf, resumeLogin } from '../login/pipeline.ts';
+import type { Invitation } from '../records/invitations.ts';
 import * as invitations from '../records/invitations.ts';
 import * as pendingLogins from '../records/pending-logins.ts';
 import * as connections from '../records/social-connections.ts';
@@ -29,7 +31,9 @@ import {
   rateLimited,
   type SignUpClosed,
 } from './shared/outcomes.ts';
-import { signUpFrom } from './shared/social-login.ts';
+import { cleanEmail, cleanUsername, decideSignUp, type Start } from './shared/sign-up-decisions.ts';
+import { aboutSignUp } from './shared/social-decisions.ts';
+import { signUpAs, signUpFrom } from './shared/social-login.ts';
 
 /** What is left out stays as the provider said it. */
 export interface CompleteProviderSignUpInput {
@@ -66,6 +70,13 @@ export async function completeProviderSignUp(
   const wait = await app.limiter.count({ limit: 'signUpPerAddress', key: addressKey(caller.client.ipAddress) });
   if (wait !== null) return rateLimited(wait);
   const token = input.invitation ?? null;
+  const invitation = token === null ? null : await invitations.findByToken(app.database, token, app.clock());
+  if (token !== null && !invitation) return { kind: 'InvalidToken' };
+  if (invitation && typed.email && typed.email !== invitation.email)
+    return invalidInput({ path: ['email'], code: 'NOT_ALLOWED' });
+  const decided = await decide(app, input.loginToken, typed, invitation);
+  if (decided.kind !== 'decided') return decided;
+  const { start } = decided;
 
   return transact(app, caller.client, async (unit): Promise<CompleteProviderSignUpResult> => {
     const login = await lockLogin(unit, input.loginToken);
@@ -78,20 +89,19 @@ export async function completeProviderSignUp(
     await connections.lock(unit.db, identity);
     if (await connections.find(unit.db, identity)) return { kind: 'LoginExpired' };
     const missing = await missingFrom(unit, identity);
-    const invitation = token === null ? null : await invitations.findByToken(unit.db, token, unit.now);
-    if (token !== null && !invitation) return { kind: 'InvalidToken' };
     if (!invitation && missing.includes('invitation')) return invalidInput({ path: ['invitation'], code: 'REQUIRED' });
-    if (invitation && typed.email && typed.email !== invitation.email)
-      return invalidInput({ path: ['email'], code: 'NOT_ALLOWED' });
-    const email = typed.email ?? (missing.includes('email') ? null : identity.email);
+    const email = decided.email ?? (missing.includes('email') ? null : identity.email);
     const issues: InputIssue[] = missingOnSignUp(app.userFields, { ...identity.fields, ...typed.fields });
-    if (!invitation && missing.includes('email') && typed.email === null)
+    if (!invitation && missing.includes('email') && decided.email === null)
       issues.unshift({ path: ['email'], code: 'REQUIRED' });
     if (issues.length > 0) return invalidInput(...issues);
     const fields = withChanges(identity.fields ?? {}, typed.fields);
-    const { username } = typed;
-    const person = { identity, email, name: typed.name ?? identity.name, username, invitation, fields };
-    const signedUp = await signUpFrom(unit, person);
+    const name = typed.name ?? identity.name;
+    const person = { identity, email, name, username: decided.username, fields, start, invitation };
+    // Who chose no name stays without, unless names are generated.
+    const signedUp = await (identity.decided?.generatedUsername
+      ? signUpAs(app, unit, person)
+      : signUpFrom(unit, person));
     if (signedUp.kind === 'uninvited') return { kind: 'InvalidToken' };
     if (signedUp.kind === 'taken') return isField(signedUp.path) ? taken(signedUp.path) : { kind: 'LoginExpired' };
     return (await pendingLogins.decide(unit.db, login.id, signedUp.login))
@@ -106,6 +116,40 @@ interface Typed {
   /** Undefined: as the provider said it. */
   readonly name: string | null | undefined;
   readonly fields: FieldChanges;
+}
+
+interface Decided extends Pick<Typed, 'email' | 'username'> {
+  readonly kind: 'decided';
+  readonly start: Start;
+}
+
+/** Asks the operator's hooks, before the transaction and before anything but the login itself is looked up. */
+async function decide(
+  app: App,
+  loginToken: string,
+  typed: Typed,
+  invitation: Invitation | null,
+): Promise<Decided | InvalidInput | SignUpClosed | LoginExpired> {
+  const issues: InputIssue[] = [];
+  // The address of an invitation is the administrator's word.
+  const email = invitation ? invitation.email : typed.email && (await cleanEmail(app, typed.email));
+  if (typed.email && !email) issues.push({ path: ['email'], code: 'NOT_ALLOWED' });
+  const username = typed.username && (await cleanUsername(app, typed.username));
+  if (typed.username && !username) issues.push({ path: ['username'], code: 'NOT_ALLOWED' });
+  if (issues.length > 0) return invalidInput(...issues);
+  if (!app.hooks.allowsSignUp && !app.hooks.newAccount) return { kind: 'decided', email, username, start: {} };
+  const login = isToken('login', loginToken)
+    ? await pendingLogins.find(app.database, hashToken(loginToken), app.clock())
+    : null;
+  const identity = login && identityOf(app, login);
+  if (!identity) return { kind: 'LoginExpired' };
+  const about = {
+    email: invitation?.email ?? email ?? identity.email,
+    username: username?.username ?? null,
+    name: typed.name ?? identity.name,
+  };
+  const start = await decideSignUp(app, aboutSignUp(identity, about, invitation));
+  return start ? { kind: 'decided', email, username, start } : { kind: 'SignUpClosed' };
 }
 
 function read(app: App, input: CompleteProviderSignUpInput): Typed | InvalidInput {

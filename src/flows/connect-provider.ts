@@ -24,7 +24,7 @@ import {
   type ProviderFailed,
   providerFailed,
 } from './shared/provider-flow.ts';
-import { decide } from './shared/social-login.ts';
+import { decideArrival } from './shared/social-decisions.ts';
 import { canGoWithout } from './shared/ways-in.ts';
 
 /** The account at the provider logs in to this person's account from now on. */
@@ -83,7 +83,7 @@ export async function completeProviderConnection(
   if (!came) return { kind: 'InvalidToken' };
   if (came.kind === 'ProviderFailed') return came;
   const { provider, word } = came;
-  if ((await decide(app, came, user.id, 'CONNECT')) === 'refused') return providerFailed('DENIED');
+  if ((await decideArrival(app, came, user.id, 'CONNECT')) === 'refused') return providerFailed('DENIED');
   const tokens = app.config.social.storeTokens && word.tokens ? JSON.stringify(word.tokens) : null;
   const identity = readIdentity({ ...word, provider: provider.id }, tokens);
   return transact(app, caller.client, async (unit): Promise<CompleteProviderConnectionResult> => {

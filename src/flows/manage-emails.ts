@@ -20,6 +20,7 @@ import {
   type SignedIn,
   type Unauthenticated,
 } from './shared/outcomes.ts';
+import { cleanEmail } from './shared/sign-up-decisions.ts';
 
 /** The addresses as they are now. */
 export interface EmailsChanged {
@@ -50,9 +51,13 @@ export async function addEmail(
   viewer: FreshSession,
   input: { readonly email: string },
 ): Promise<AddEmailResult> {
-  const address = parseEmailAddress(input.email);
-  if (!address) return invalidInput({ path: ['email'], code: input.email ? 'INVALID' : 'REQUIRED' });
-  return changeEmails<AddEmailResult>(
+  const typed = parseEmailAddress(input.email);
+  if (!typed) return invalidInput({ path: ['email'], code: input.email ? 'INVALID' : 'REQUIRED' });
+  const limited = await limitChanges(app, viewer);
+  if (limited) return limited;
+  const address = await cleanEmail(app, typed);
+  if (!address) return invalidInput({ path: ['email'], code: 'NOT_ALLOWED' });
+  return transactChange<AddEmailResult>(
     app,
     caller,
     viewer,
@@ -140,13 +145,26 @@ export async function removeEmail(
  */
 async function changeEmails<R>(
   app: App,
+  caller: Caller,
+  viewer: SignedIn,
+  work: (unit: Unit, own: readonly Email[]) => Promise<R>,
+  options: { readonly sendsMail?: boolean } = {},
+): Promise<R | Unauthenticated | RateLimited> {
+  return (await limitChanges(app, viewer)) ?? transactChange(app, caller, viewer, work, options);
+}
+
+async function limitChanges(app: App, { user }: SignedIn): Promise<RateLimited | null> {
+  const wait = await app.limiter.count({ limit: 'changePerAccount', key: user.id });
+  return wait === null ? null : rateLimited(wait);
+}
+
+async function transactChange<R>(
+  app: App,
   { client }: Caller,
   viewer: SignedIn,
   work: (unit: Unit, own: readonly Email[]) => Promise<R>,
-  { sendsMail = false }: { readonly sendsMail?: boolean } = {},
-): Promise<R | Unauthenticated | RateLimited> {
-  const wait = await app.limiter.count({ limit: 'changePerAccount', key: viewer.user.id });
-  if (wait !== null) return rateLimited(wait);
+  { sendsMail = false }: { readonly sendsMail?: boolean },
+): Promise<R | Unauthenticated> {
   const mails = { limit: 'mailPerAddress', key: addressKey(client.ipAddress) } as const;
   // Whoever has an account could still write to strangers with it.
   const muted = sendsMail && (await app.limiter.count(mails)) !== null;

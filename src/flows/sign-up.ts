@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import type { App } from '../app.ts';
 import { addressKey } from '../lib/client-address.ts';
 import { domainOf, type EmailAddress, localPartOf, parseEmailAddress } from '../lib/email-address.ts';
-import type { PasswordRejection } from '../lib/password-policy.ts';
 import { parsePersonName } from '../lib/person-name.ts';
 import { type PhoneNumber, parsePhoneNumber } from '../lib/phone-number.ts';
 import type { FieldValues } from '../lib/user-fields/declaration.ts';
@@ -10,7 +9,7 @@ import { missingOnSignUp, onSignUp, parseFieldValues, withChanges } from '../lib
 import { parseUsername, type Username } from '../lib/username.ts';
 import { announceSignUp, makeAccount, sealSignUp } from '../login/account.ts';
 import { sendCode } from '../login/codes.ts';
-import { asInvited, makeInvited } from '../login/invitation.ts';
+import { makeInvited } from '../login/invitation.ts';
 import { beginLogin, type LoginStep } from '../login/pipeline.ts';
 import * as invitations from '../records/invitations.ts';
 import type { CredentialKind } from '../records/sessions.ts';
@@ -28,7 +27,8 @@ import {
   rateLimited,
   type SignUpClosed,
 } from './shared/outcomes.ts';
-import { BUSY_RETRY_SECONDS } from './shared/password.ts';
+import { BUSY_RETRY_SECONDS, refuseByRule } from './shared/password.ts';
+import { cleanEmail, cleanUsername, decideSignUp, startWith } from './shared/sign-up-decisions.ts';
 
 export interface SignUpInput extends NamedPerson {
   readonly password?: string | null | undefined;
@@ -65,9 +65,16 @@ export async function signUp(app: App, caller: Caller, input: SignUpInput): Prom
     if (token !== null && !invitation) return { kind: 'InvalidToken' };
     if (invitation && typed.email && typed.email !== invitation.email)
       return invalidInput({ path: ['email'], code: 'NOT_ALLOWED' });
-    const person = { ...typed, ...(invitation ? asInvited(invitation) : {}) };
-    const reasons = await refusals(app, person);
-    if (reasons.length > 0) return { kind: 'PasswordRejected', reasons };
+    // The address of an invitation is the administrator's word.
+    const cleaned = await clean(app, invitation ? { ...typed, email: null } : typed);
+    if ('kind' in cleaned) return cleaned;
+    const emailVerified = invitation !== null;
+    const asked = { ...namesIn({ ...cleaned, email: invitation?.email ?? cleaned.email }), emailVerified };
+    const start = await decideSignUp(app, { ...asked, provider: null });
+    if (!start) return { kind: 'SignUpClosed' };
+    const person = startWith(cleaned, start, invitation);
+    const refused = await refusePassword(app, person);
+    if (refused) return refused;
     const password = person.password === null ? null : await slot.hash(person.password);
 
     return await transact(app, caller.client, async (unit) => {
@@ -106,9 +113,27 @@ export async function signUp(app: App, caller: Caller, input: SignUpInput): Prom
   }
 }
 
-async function refusals(app: App, person: Person): Promise<PasswordRejection[]> {
-  if (person.password === null) return [];
-  return app.passwords.refuse(person.password, { minLength: app.config.password.minLength, words: wordsOf(person) });
+async function refusePassword(app: App, person: Person): Promise<PasswordRejected | null> {
+  if (person.password === null) return null;
+  const context = { minLength: app.config.password.minLength, words: wordsOf(person) };
+  const reasons = await app.passwords.refuse(person.password, context);
+  if (reasons.length > 0) return { kind: 'PasswordRejected', reasons };
+  const { email, username, name } = namesIn(person);
+  return refuseByRule(app, person.password, { userId: null, email, username, name });
+}
+
+/** What the operator's hooks make of an address and a user name. */
+async function clean(app: App, person: Person): Promise<Person | InvalidInput> {
+  const issues: InputIssue[] = [];
+  const email = person.email && (await cleanEmail(app, person.email));
+  if (person.email && !email) issues.push({ path: ['email'], code: 'NOT_ALLOWED' });
+  const username = person.username && (await cleanUsername(app, person.username));
+  if (person.username && !username) issues.push({ path: ['username'], code: 'NOT_ALLOWED' });
+  return issues.length > 0 ? invalidInput(...issues) : { ...person, email, username };
+}
+
+function namesIn({ email, phone, username, name }: Person) {
+  return { email, phone, username: username?.username ?? null, name };
 }
 
 // What must be verified before a session is verified by its holder, or never.

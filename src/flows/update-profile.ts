@@ -18,6 +18,7 @@ import {
   type SignedIn,
   type Unauthenticated,
 } from './shared/outcomes.ts';
+import { cleanUsername } from './shared/sign-up-decisions.ts';
 import { takenFields } from './shared/user-fields.ts';
 import { canGoWithout } from './shared/ways-in.ts';
 
@@ -50,11 +51,13 @@ export async function updateProfile(
   const { id } = user;
   const issues: InputIssue[] = [];
   const name = readName(input.name, issues);
-  const username = readUsername(app, input.username, issues);
+  const typed = readUsername(app, input.username, issues);
   const own = parseFieldValues(app.userFields, input.fields, 'OWNER');
   issues.push(...own.issues);
   const wait = await app.limiter.count({ limit: 'changePerAccount', key: id });
   if (wait !== null) return rateLimited(wait);
+  const username = typed && ((await cleanUsername(app, typed)) ?? undefined);
+  if (typed && !username) issues.push(refused);
 
   return transact(app, client, async (unit): Promise<UpdateProfileResult> => {
     const { db, emit } = unit;
@@ -82,6 +85,7 @@ export async function updateProfile(
 }
 
 const taken: InputIssue = { path: ['username'], code: 'TAKEN' };
+const refused: InputIssue = { path: ['username'], code: 'NOT_ALLOWED' };
 const needed: InputIssue = { path: ['username'], code: 'REQUIRED' };
 
 function readName(typed: string | null | undefined, issues: InputIssue[]): string | null | undefined {

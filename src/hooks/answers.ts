@@ -14,6 +14,9 @@ export type DecisionName = {
   [Name in keyof typeof HOOKS]: (typeof HOOKS)[Name] extends 'decision' ? Name : never;
 }[keyof typeof HOOKS];
 
+/** Values of the operator's own fields, not looked at yet. */
+type Fields = Readonly<Record<string, unknown>>;
+
 /** A user name, and the form by which names are compared. */
 export interface ReadUsername {
   readonly username: Username;
@@ -43,9 +46,9 @@ export const READERS = {
     if (typeof name === 'string') throw new Nonsense('gave nothing that can be a user name, nor null');
     return name.username;
   },
-  newAccount(given): { readonly name?: string | null; readonly roles?: readonly string[] } {
-    const { name, roles, ...more } = readObject(given ?? {}, 'no { name, roles }');
-    if (Object.keys(more).length > 0) throw new Nonsense('gave more than { name, roles }');
+  newAccount(given): { readonly name?: string | null; readonly roles?: readonly string[]; readonly fields?: Fields } {
+    const { name, roles, fields, ...more } = readObject(given ?? {}, 'no { name, roles, fields }');
+    if (Object.keys(more).length > 0) throw new Nonsense('gave more than { name, roles, fields }');
     const readRoles = roles == null ? undefined : Array.isArray(roles) ? roles : [0];
     if (
       readRoles &&
@@ -55,6 +58,8 @@ export const READERS = {
     return {
       ...(name === undefined ? {} : { name: readName(name) }),
       ...(readRoles ? { roles: [...new Set(readRoles)] } : {}),
+      // Which values they may have depends on their declarations: whoever asks looks.
+      ...(fields == null ? {} : { fields: readObject(fields, 'fields that are no object') }),
     };
   },
   requiresMfa: (given): boolean | null => (given == null ? null : readBoolean(given)),
@@ -75,12 +80,12 @@ export const READERS = {
       throw new Nonsense('gave none of ask, verified and never');
     return given;
   },
-  populateUser(given): PopulatedUser {
-    const { name, username } = readObject(given ?? {}, 'no { name, username }');
-    const texts = [name, username];
-    if (!texts.every((text) => text == null || typeof text === 'string'))
-      throw new Nonsense('gave no { name, username }');
-    return { name, username } as PopulatedUser;
+  populateUser(given): Pick<PopulatedUser, 'name' | 'username'> & { readonly fields?: Fields } {
+    const { name, username, fields } = readObject(given ?? {}, 'no { name, username, fields }');
+    if (![name, username].every((text) => text == null || typeof text === 'string'))
+      throw new Nonsense('gave no { name, username, fields }');
+    const names = { name, username } as Pick<PopulatedUser, 'name' | 'username'>;
+    return fields == null ? names : { ...names, fields: readObject(fields, 'fields that are no object') };
   },
   // Which claims can be had depends on the settings: `login/extra-claims.ts` looks.
   accessTokenClaims: (given): unknown => given ?? {},

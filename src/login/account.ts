@@ -26,6 +26,7 @@ export interface NewAccount {
   readonly identity?: Identity | null;
   /** Whether somebody else vouches for the address: the token of an invitation that went there, or an administrator. */
   readonly mailboxIsProven?: boolean;
+  /** By the operator's word, or an administrator's. */
   readonly roles?: readonly string[];
   /** The operator's own fields. Nothing of it is unique: that would tell whose account there is. */
   readonly fields?: FieldValues;
@@ -53,13 +54,12 @@ export async function makeAccount(
 ): Promise<MadeAccount> {
   const { db, now } = unit;
   const { id, name, email, phone, username, password, identity = null, roles = [], fields = {} } = account;
-  await Promise.all([db.execute`SAVEPOINT account`, users.create(db, { id, name, now, fields })]);
+  await Promise.all([db.execute`SAVEPOINT account`, users.create(db, { id, name, roles, fields, now })]);
   const taken: Taken[] = [];
   if (username && !(await users.setUsername(db, id, username))) taken.push('username');
   if (email && !(await addEmail(unit, { ...account, email }))) taken.push('email');
   if (phone && !(await phones.add(db, id, phone, now))) taken.push('phone');
   if (password) await passwords.set(db, id, password, now);
-  if (roles.length > 0) await users.setRoles(db, id, roles);
   const vouches = isVerifiedBy(identity, email);
   const joined = identity && vouches ? await joinIdentity(unit, id, identity) : null;
   if (vouches && !joined) taken.push('identity');
@@ -111,7 +111,7 @@ export function sealSignUp({ cipher }: Unit, account: NewAccount): string {
 }
 
 /** Opens what {@link sealSignUp} has sealed; null if no secret of ours does. */
-export function openSignUp({ cipher }: Unit, sealed: string): NewAccount | null {
+export function openSignUp({ cipher }: Pick<Unit, 'cipher'>, sealed: string): NewAccount | null {
   const opened = cipher.open(sealed, SEALED_FOR);
   return opened === null ? null : JSON.parse(opened);
 }

@@ -25,7 +25,19 @@ export interface Identity extends ProviderAccount {
   readonly tokens: string | null;
   /** What the operator's hook makes of the provider's word, of the operator's own fields. */
   readonly fields?: FieldValues;
+  /** What the operator's hooks decided of somebody whom nobody knew. */
+  readonly decided?: DecidedIdentity;
 }
+
+/** What an operator's hooks decide of an identity that is nobody's, as long as it is. */
+export interface DecidedIdentity {
+  /** A user name for the account that is made of it. */
+  readonly generatedUsername?: string | null;
+  /** In the place of POSTERN_SOCIAL_LINKING, for the one account that was asked about; for any other it is `never`. */
+  readonly linking?: { readonly userId: string; readonly policy: LinkingPolicy } | null;
+}
+
+type LinkingPolicy = Unit['config']['social']['linking'];
 
 /** What a provider proved, as it wrote it. */
 export interface ProviderWord extends ProviderAccount {
@@ -77,7 +89,7 @@ export function sealIdentity({ cipher }: Unit, identity: Identity): string {
 
 /** The identity that a login carries; null if it carries none, or no secret of ours opens it. */
 export function identityOf(
-  { cipher }: Unit,
+  { cipher }: Pick<Unit, 'cipher'>,
   { sealedIdentity }: Pick<PendingLogin, 'sealedIdentity'>,
 ): Identity | null {
   const opened = sealedIdentity === null ? null : cipher.open(sealedIdentity, SEALED_FOR);
@@ -101,7 +113,11 @@ export type AddressUse = 'link' | 'free' | 'taken' | 'none';
  * of the address; elsewhere it is somebody's who uses it, and keeps it. Of an address that the provider has not seen
  * nothing must be told where that can be avoided: there it is as free as for any sign-up.
  */
-export async function addressUse({ db, config }: Unit, { email, emailVerified }: Identity): Promise<AddressUse> {
+export async function addressUse(
+  { db, config }: Pick<Unit, 'db' | 'config'>,
+  identity: Pick<Identity, 'email' | 'emailVerified' | 'decided'>,
+): Promise<AddressUse> {
+  const { email, emailVerified } = identity;
   if (email === null) return 'none';
   const hides = config.emailVerification === 'MANDATORY';
   if (!emailVerified && hides) return 'free';
@@ -109,7 +125,21 @@ export async function addressUse({ db, config }: Unit, { email, emailVerified }:
   if (holder === null) return 'free';
   const verified = await emails.isVerifiedByAnother(db, users.NOBODY, email);
   if (!verified) return hides ? 'free' : 'taken';
-  return emailVerified && config.social.linking !== 'never' ? 'link' : 'taken';
+  return emailVerified && linkingPolicy({ config }, identity, holder) !== 'never' ? 'link' : 'taken';
+}
+
+/**
+ * What becomes of somebody whose address an account has, when both have verified it. The operator's hook has decided of one
+ * account: whoever has the address meanwhile was not asked about. What the settings forbid it does not allow.
+ */
+export function linkingPolicy(
+  { config }: Pick<Unit, 'config'>,
+  { decided }: Pick<Identity, 'decided'>,
+  holder: string | null,
+): LinkingPolicy {
+  const { linking } = config.social;
+  if (linking === 'never' || decided?.linking === undefined) return linking;
+  return decided.linking?.userId === holder ? decided.linking.policy : 'never';
 }
 
 /** The provider of an identity; null if it is not configured any more. */

@@ -36,11 +36,11 @@ export const NOBODY = '00000000-0000-0000-0000-000000000000';
 /** Adds a person without any way to log in yet. */
 export async function create(
   db: Db,
-  user: { id: string; name: string | null; now: Date; fields?: FieldValues },
+  user: { id: string; name: string | null; roles: readonly string[]; now: Date; fields?: FieldValues },
 ): Promise<void> {
   await db.execute`
-    INSERT INTO users (id, name, created_at, fields)
-    VALUES (${user.id}::uuid, ${user.name}, ${user.now}, ${JSON.stringify(user.fields ?? {})}::jsonb)`;
+    INSERT INTO users (id, name, roles, created_at, fields)
+    VALUES (${user.id}::uuid, ${user.name}, ${user.roles}::text[], ${user.now}, ${JSON.stringify(user.fields ?? {})}::jsonb)`;
 }
 
 /**
@@ -128,6 +128,13 @@ export async function setUsername(
   return count === 1;
 }
 
+/** Which of these user names are somebody's. */
+export async function takenUsernames(db: Db, keys: readonly string[]): Promise<ReadonlySet<string>> {
+  const rows = await db.query<{ username_key: string }>`
+    SELECT username_key FROM users WHERE username_key = ANY(${keys}::text[])`;
+  return new Set(rows.map(({ username_key }) => username_key));
+}
+
 /** Whether a user name is somebody else's. */
 export async function hasUsername(db: Db, key: string, except: string): Promise<boolean> {
   const rows = await db.query`SELECT 1 FROM users WHERE username_key = ${key} AND id <> ${except}::uuid`;
@@ -167,6 +174,11 @@ export async function setRoles(db: Db, id: string, roles: readonly string[]): Pr
   const changed = await db.execute`
     UPDATE users SET roles = ${roles}::text[] WHERE id = ${id}::uuid AND roles IS DISTINCT FROM ${roles}::text[]`;
   return changed === 1;
+}
+
+/** Replaces the roles of a person of whom nothing was ever proven: they came with what was typed, and go with it. */
+export async function setUnprovenRoles(db: Db, id: string, roles: readonly string[]): Promise<void> {
+  await db.execute`UPDATE users SET roles = ${roles}::text[] WHERE id = ${id}::uuid AND NOT is_proven(id)`;
 }
 
 /**

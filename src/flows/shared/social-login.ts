@@ -1,23 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import type { App, ProvenIdentity } from '../../app.ts';
-import type { PopulatedUser } from '../../hooks.ts';
 import { addressKey } from '../../lib/client-address.ts';
 import type { EmailAddress } from '../../lib/email-address.ts';
 import type { FieldValues } from '../../lib/user-fields/declaration.ts';
-import { parseFieldValues, withChanges } from '../../lib/user-fields/values.ts';
-import { parseUsername } from '../../lib/username.ts';
-import { isUuid } from '../../lib/uuid.ts';
 import { announceSignUp, isVerifiedBy, makeAccount, type NewAccount, sealSignUp } from '../../login/account.ts';
-import { readHookPerson } from '../../login/hook-person.ts';
 import {
   addressUse,
   type Identity,
+  linkingPolicy,
   missingFrom,
   noteIdentity,
-  readIdentity,
   sealIdentity,
 } from '../../login/identity.ts';
-import { asInvited, makeInvited } from '../../login/invitation.ts';
+import { makeInvited } from '../../login/invitation.ts';
 import { type BegunLogin, beginLogin, type LoginStep } from '../../login/pipeline.ts';
 import type { Provider } from '../../providers/provider.ts';
 import * as emails from '../../records/emails.ts';
@@ -28,7 +23,7 @@ import type { AuthenticationMethod, CredentialKind } from '../../records/session
 import * as connections from '../../records/social-connections.ts';
 import * as users from '../../records/users.ts';
 import { transact, type Unit } from '../../unit.ts';
-import { usernamesAreOn } from './identifier.ts';
+import { freeUsername } from './free-username.ts';
 import {
   type Caller,
   type InvalidToken,
@@ -38,6 +33,8 @@ import {
   type SignUpClosed,
 } from './outcomes.ts';
 import { noteFailure, type ProviderFailed, providerFailed } from './provider-flow.ts';
+import { type Start, startWith } from './sign-up-decisions.ts';
+import { decideArrival, readKnown, readNewcomer, startOf } from './social-decisions.ts';
 
 /** Who came, by which provider. */
 export interface Arrival {
@@ -61,18 +58,21 @@ export async function logInFromProvider(app: App, caller: Caller, arrival: Arriv
   const { provider } = arrival;
   const account = { provider: provider.id, issuer: arrival.word.issuer, subject: arrival.word.subject };
   const known = await connections.find(app.database, account);
-  const decision = await decide(app, arrival, known?.userId ?? null);
+  const decision = await decideArrival(app, arrival, known?.userId ?? null);
   if (decision === 'refused') {
     await noteFailure(app, caller, known?.userId ?? null);
     return providerFailed('DENIED');
   }
-  const identity = known ? readWord(app, arrival, {}) : await populate(app, arrival);
+  const identity = known ? readKnown(app, arrival) : await readNewcomer(app, arrival);
   if (!known && app.config.signUp !== 'closed') {
     const wait = await app.limiter.count({ limit: 'signUpPerAddress', key: addressKey(caller.client.ipAddress) });
     if (wait !== null) return rateLimited(wait);
   }
+  const token = known ? null : (arrival.invitation ?? null);
+  const invitation = token === null ? null : await invitations.findByToken(app.database, token, app.clock());
+  const start = known ? 'unasked' : await startOf(app, identity, invitation);
   return transact(app, caller.client, async (unit): Promise<SocialLoginResult> => {
-    const result = await enter(app, caller, unit, { arrival, identity, linkTo: decision });
+    const result = await enter(app, caller, unit, { arrival, identity, linkTo: decision, start, invitation });
     if (result.kind === 'ProviderFailed') unit.emit({ kind: 'LoginFailed', userId: null, method: 'PROVIDER' });
     return result;
   });
@@ -83,6 +83,10 @@ interface Entering {
   readonly identity: Identity;
   /** Whose account the operator says it is; null if nothing was said. */
   readonly linkTo: string | null;
+  /** What their account starts with if one is made. `unasked` of somebody who was known a moment ago. */
+  readonly start: Start | 'refused' | 'unasked';
+  /** What they came with, if it does. */
+  readonly invitation: Invitation | null;
 }
 
 /** What an invitation has with it. */
@@ -90,7 +94,7 @@ const BROUGHT: ReadonlySet<string> = new Set(['email', 'invitation']);
 
 async function enter(app: App, caller: Caller, unit: Unit, entering: Entering): Promise<SocialLoginResult> {
   const { db, config } = unit;
-  const { arrival, identity, linkTo } = entering;
+  const { arrival, identity, linkTo, start, invitation } = entering;
   if (arrival.consume && !(await arrival.consume(unit))) return providerFailed('REJECTED');
   const begin = (begun: Omit<BegunLogin, 'credential' | 'methods'>) =>
     beginLogin(unit, loginContext(app, caller), {
@@ -111,23 +115,23 @@ async function enter(app: App, caller: Caller, unit: Unit, entering: Entering): 
     await noteIdentity(unit, held, identity);
     return asSomebody(held.userId, null);
   }
+  // It was somebody's until a moment ago: of a newcomer more would have been asked.
+  if (start === 'unasked') return providerFailed('REJECTED');
   const use = await addressUse(unit, identity);
   const holder = use === 'link' && identity.email ? await emails.holderOf(db, identity.email) : null;
-  const owner = linkTo ?? (config.social.linking === 'verified' ? holder : null);
+  const owner = linkTo ?? (linkingPolicy(unit, identity, holder) === 'verified' ? holder : null);
   if (owner !== null) {
     if (!(await users.lockEnabled(db, owner))) return providerFailed('DENIED');
     return asSomebody(owner, sealIdentity(unit, identity));
   }
-  if (use !== 'link' && config.signUp === 'closed') return { kind: 'SignUpClosed' };
-  const token = arrival.invitation ?? null;
-  const invitation = token === null ? null : await invitations.findByToken(db, token, unit.now);
-  if (use !== 'link' && token !== null && !invitation) return { kind: 'InvalidToken' };
+  if (use !== 'link' && start === 'refused') return { kind: 'SignUpClosed' };
+  if (use !== 'link' && arrival.invitation && !invitation) return { kind: 'InvalidToken' };
   const missing = await missingFrom(unit, identity);
   const isComplete = invitation ? missing.every((name) => BROUGHT.has(name)) : missing.length === 0;
-  if (use !== 'link' && config.social.autoSignUp && isComplete) {
+  if (use !== 'link' && config.social.autoSignUp && isComplete && start !== 'refused') {
     const { email, name, fields = {} } = identity;
-    const username = await freeUsername(app, unit, identity);
-    const signedUp = await signUpFrom(unit, { identity, email, name, username, invitation, fields });
+    const person = { identity, email, name, username: null, fields, start, invitation };
+    const signedUp = await signUpAs(app, unit, person);
     if (signedUp.kind === 'uninvited') return { kind: 'InvalidToken' };
     if (signedUp.kind !== 'taken') {
       const step = await begin(signedUp.login);
@@ -176,9 +180,33 @@ export interface SocialSignUp {
   readonly email: EmailAddress | null;
   readonly name: string | null;
   readonly username: NewAccount['username'];
-  /** What they come with, if anything; the address is that of it then. */
-  readonly invitation?: Invitation | null;
   readonly fields: FieldValues;
+  /** What the operator gives the account. */
+  readonly start: Start;
+  /** What they come with, if anything; the address is that of it then. */
+  readonly invitation: Invitation | null;
+}
+
+/** Times that a user name is looked for which somebody else takes at the same moment. */
+const MAX_NAMES = 3;
+
+/** Signs somebody up with a user name that is free, if they are known by any and chose none. */
+export async function signUpAs(app: App, unit: Unit, person: SocialSignUp): Promise<SignedUp | Uninvited> {
+  if (person.username) return signUpFrom(unit, person);
+  for (let tries = 1; ; tries += 1) {
+    const username = await freeUsername(app, unit, person.identity);
+    const signedUp = await signUpFrom(unit, { ...person, username });
+    if (signedUp.kind !== 'taken' || signedUp.path !== 'username' || tries === MAX_NAMES) return signedUp;
+  }
+}
+
+type SignedUp =
+  | { readonly kind: 'signed up'; readonly login: SignedUpLogin }
+  | { readonly kind: 'taken'; readonly path: string };
+
+/** The invitation does no more. */
+interface Uninvited {
+  readonly kind: 'uninvited';
 }
 
 /** What a login is once its person has signed up; or, where that must not show, looks like. */
@@ -193,13 +221,9 @@ type SignedUpLogin = Pick<
  */
 export async function signUpFrom(
   unit: Unit,
-  { invitation = null, ...told }: SocialSignUp,
-): Promise<
-  | { readonly kind: 'signed up'; readonly login: SignedUpLogin }
-  | { readonly kind: 'taken'; readonly path: string }
-  | { readonly kind: 'uninvited' }
-> {
-  const person = { ...told, ...(invitation ? asInvited(invitation) : {}) };
+  { start, invitation, ...told }: SocialSignUp,
+): Promise<SignedUp | Uninvited> {
+  const person = startWith(told, start, invitation);
   // What the provider has seen would be taken from whoever has it.
   if (isVerifiedBy(person.identity, person.email) && (await addressUse(unit, person.identity)) !== 'free')
     return { kind: 'taken', path: 'email' };
@@ -232,88 +256,4 @@ export async function signUpFrom(
       sealedIdentity: joinsAtOnce ? null : sealIdentity(unit, person.identity),
     },
   };
-}
-
-/** The user name that the provider knows somebody by, if it does for us and is nobody's. */
-async function freeUsername(app: App, { db }: Unit, { username }: Identity): Promise<NewAccount['username']> {
-  const parsed = usernamesAreOn(app) && username ? parseUsername(username) : null;
-  if (!parsed || typeof parsed === 'string') return null;
-  return (await users.hasUsername(db, parsed.key, users.NOBODY)) ? null : parsed;
-}
-
-/** Asks the operator's hook, if there is one. */
-export async function decide(
-  app: App,
-  { provider, word }: Pick<Arrival, 'provider' | 'word'>,
-  userId: string | null,
-  purpose: 'LOG_IN' | 'CONNECT' = 'LOG_IN',
-): Promise<string | null | 'refused'> {
-  const { preSocialLogin } = app.hooks;
-  if (!preSocialLogin) return null;
-  const { database: db, userFields } = app;
-  const found = await readHookPerson({ db, userFields }, userId ?? users.NOBODY);
-  const person = userId === null ? null : found;
-  const decision = (await preSocialLogin({ purpose, person, ...wordForHooks(provider, word) })) ?? null;
-  return readDecision(decision);
-}
-
-// Hooks come from a file that nothing has type-checked, and one with a typing error must not let anybody in.
-function readDecision(decision: unknown): string | null | 'refused' {
-  if (decision === null) return null;
-  const { refuse, userId, ...more } = (typeof decision === 'object' ? decision : { more: decision }) as Record<
-    string,
-    unknown
-  >;
-  const isKnown = Object.keys(more).length === 0 && (refuse === undefined) !== (userId === undefined);
-  if (isKnown && typeof refuse === 'boolean') return refuse ? 'refused' : null;
-  // An id that is none is that of nobody, who is not let in.
-  if (isKnown && typeof userId === 'string') return isUuid(userId) ? userId : users.NOBODY;
-  throw new Error('the hook preSocialLogin decided neither { refuse: true } nor { userId } nor null');
-}
-
-function readPopulated(populated: unknown): PopulatedUser {
-  const { name, username, fields } = (populated ?? {}) as Record<string, unknown>;
-  const fits = [name, username].every((text) => text === undefined || text === null || typeof text === 'string');
-  if (typeof (populated ?? {}) !== 'object' || typeof (fields ?? {}) !== 'object' || !fits)
-    throw new Error('the hook populateUser gave no { name, username, fields }');
-  return populated ?? {};
-}
-
-/** Of what the hook says those that do. A name that is none is a mistake; a value that does not do the provider's word. */
-function readPopulatedFields({ userFields }: App, given: PopulatedUser['fields']): FieldValues {
-  const populatable = userFields.filter(({ index }) => index !== 'UNIQUE');
-  const names = new Set(populatable.map(({ name }) => name));
-  const other = Object.keys(given ?? {}).find((name) => !names.has(name));
-  if (other !== undefined)
-    throw new Error(`the hook populateUser gave ${other}, which is no field that a sign-up may have`);
-  return withChanges({}, parseFieldValues(populatable, given ?? {}, 'CODE').changes);
-}
-
-async function populate(app: App, arrival: Arrival): Promise<Identity> {
-  const { provider, word } = arrival;
-  const populated = readPopulated(await app.hooks.populateUser?.(wordForHooks(provider, word)));
-  return { ...readWord(app, arrival, populated), fields: readPopulatedFields(app, populated.fields) };
-}
-
-function readWord(
-  { config }: App,
-  { provider, word }: Arrival,
-  { name, username }: Pick<PopulatedUser, 'name' | 'username'>,
-): Identity {
-  const tokens = config.social.storeTokens && word.tokens ? JSON.stringify(word.tokens) : null;
-  const ours = {
-    name: name === undefined ? word.name : name,
-    username: username === undefined ? word.username : username,
-  };
-  // How the provider names them stays its own word.
-  const { displayName } = readIdentity({ ...word, provider: provider.id }, null);
-  return { ...readIdentity({ ...word, ...ours, provider: provider.id }, tokens), displayName };
-}
-
-function wordForHooks(
-  { id }: Provider,
-  { issuer, subject, email, emailVerified, name, username, claims, tokens }: ProvenIdentity,
-) {
-  const accessToken = tokens?.accessToken ?? null;
-  return { provider: id, issuer, subject, email, emailVerified, name, username, claims, accessToken };
 }
