@@ -63,8 +63,10 @@ async function decideAnew(app: App, loginToken: string, email: EmailAddress): Pr
   const login = isToken('login', loginToken)
     ? await pendingLogins.find(app.database, hashToken(loginToken), app.clock())
     : null;
-  const sealed = login?.sealedSignUp ? openSignUp(app, login.sealedSignUp) : null;
-  const known = sealed ? null : await users.namesOf(app.database, login?.userId ?? users.NOBODY);
+  // There is nothing to correct, as is found out below.
+  if (!login) return {};
+  const sealed = login.sealedSignUp === null ? null : openSignUp(app, login.sealedSignUp);
+  const known = sealed ? null : await users.namesOf(app.database, login.userId ?? users.NOBODY);
   const start = await decideSignUp(app, {
     email,
     emailVerified: false,

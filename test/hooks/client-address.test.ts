@@ -11,7 +11,7 @@ let asked: HookRequestOrigin[] = [];
 beforeAll(async () => {
   gateway = await startGateway({
     env: {
-      POSTERN_RATE_LIMITS: '{"connectionsPerAddress":1,"signUpPerAddress":"3/1h"}',
+      POSTERN_RATE_LIMITS: '{"signUpPerAddress":"3/1h"}',
       POSTERN_PROVIDERS: '[{"id":"google","clientId":"x","clientSecret":"y"}]',
     },
     hooks: {

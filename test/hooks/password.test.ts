@@ -78,7 +78,7 @@ describe('refusesPassword', () => {
     // The others are compared with the password that is.
     const compared = [
       'ChangePasswordInput.currentPassword',
-      'LinkProofInput.password',
+      'LinkProof.password',
       'LogInWithPasswordInput.password',
       'ReauthenticateInput.password',
     ];
