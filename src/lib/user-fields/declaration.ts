@@ -70,6 +70,3 @@ export interface UserField {
 }
 
 export type UserFields = readonly UserField[];
-
-/** What there is where an operator declares nothing. */
-export const NO_USER_FIELDS: UserFields = [];
