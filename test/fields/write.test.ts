@@ -1,3 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { userFieldsOf, writeUserFields } from '../../src/flows/write-user-fields.ts';
 import { DELETE_ACCOUNT, eventsOf } from '../support/account.ts';
@@ -126,6 +128,48 @@ describe('a field that its owner writes', () => {
   });
 });
 
+test('a field of any type goes in and comes out as its type', async () => {
+  const other = await startGateway({
+    userFields: {
+      seats: { type: 'Int', write: 'OWNER' },
+      ratio: { type: 'Float', write: 'OWNER' },
+      since: { type: 'DateTime', write: 'OWNER' },
+      reference: { type: 'ID', write: 'OWNER' },
+      tags: { type: '[String!]', write: 'OWNER' },
+      tier: { type: 'Enum', values: ['FREE', 'PRO'], write: 'OWNER', default: 'FREE' },
+    },
+  });
+  try {
+    const held = await signUp(other.client(), newPerson());
+    const own = 'seats ratio since reference tags tier';
+    const given = {
+      seats: 3,
+      ratio: 0.5,
+      since: '2027-01-01T01:00:00+01:00',
+      reference: 7,
+      tags: ['a', 'b'],
+      tier: 'PRO',
+    };
+    const read = async () => (await held.client.send(`{ currentUser { __typename ... on User { ${own} } } }`)).result;
+    const empty = { seats: null, ratio: null, since: null, reference: null, tags: null, tier: 'FREE' };
+    expect(await read()).toMatchObject(empty);
+    const document = `mutation W($input: UpdateProfileInput!) {
+      updateProfile(input: $input) { __typename ... on ProfileUpdated { user { ${own} } } }
+    }`;
+    const stored = { ...given, since: '2027-01-01T00:00:00.000Z', reference: '7' };
+    expect((await held.client.send(document, { input: given })).result).toMatchObject({ user: stored });
+    expect(await read()).toMatchObject(stored);
+    // As if they had been declared otherwise then.
+    await other.sql(
+      `UPDATE users SET fields = '{"seats": "x", "since": "x", "tags": 3, "tier": "GOLD"}' WHERE id = $1`,
+      [held.userId],
+    );
+    await expect.poll(read).toMatchObject(empty);
+  } finally {
+    await other.stop();
+  }
+});
+
 describe('a field that its owner does not write', () => {
   const inputs = [
     ['updateProfile', 'UpdateProfileInput', {}],
@@ -223,6 +267,27 @@ describe('a field that is unique', () => {
       [memberNumber],
     );
     expect(count).toBe(1);
+  });
+
+  test('is not theirs who looked before somebody else’s was committed', async () => {
+    const [first, second] = [await somebody(), await somebody()];
+    const memberNumber = newMemberNumber();
+    const client = new pg.Client({ connectionString: gateway.databaseUrl });
+    await client.connect();
+    try {
+      await client.query('BEGIN');
+      await client.query(`UPDATE users SET fields = $1 WHERE id = $2`, [{ memberNumber }, first.userId]);
+      let answered = false;
+      const answer = write(second, { memberNumber }).finally(() => {
+        answered = true;
+      });
+      const waits = () => gateway.sql(`SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'`);
+      while (!answered && (await waits()).length === 0) await pause(10);
+      await client.query('COMMIT');
+      expect((await answer).result).toMatchObject({ issues: [{ path: ['memberNumber'], code: 'TAKEN' }] });
+    } finally {
+      await client.end();
+    }
   });
 
   test('is no part of a sign-up, where it would tell whether the one before became an account', async () => {
