@@ -100,7 +100,10 @@ describe('postern users', () => {
       ['users'],
       ['users', 'disable'],
       ['users', 'disable', 'a@b.example', 'more'],
-      ['users', 'delete', 'x'],
+      ['users', 'remove', 'x'],
+      ['users', 'list', 'x'],
+      ['users', 'create', 'x'],
+      ['users', 'create', 'a@b.example', '--role', 'a b'],
     ])
       expect((await postern(...words)).status).toBe(2);
     expect((await postern('users', 'disable', 'a@b.example', 'more')).err).toBe('more is one word too many\n');

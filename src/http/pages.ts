@@ -91,6 +91,16 @@ const PAGES: readonly LinkPage[] = [
 `,
   },
   {
+    path: '/accept-invitation',
+    title: 'Your invitation',
+    explanation: 'Choose a password to make your account.',
+    button: 'Make my account',
+    help: html`Ask whoever invited you for another invitation. If you have an account by now, <a href="./">choose a new password</a>.`,
+    fields: html`<label for="new-password">Password</label>
+<input id="new-password" name="new-password" type="password" autocomplete="new-password" aria-describedby="outcome" required>
+`,
+  },
+  {
     path: '/log-in',
     title: 'Log in',
     explanation: 'Press the button to log in with the link of your mail.',

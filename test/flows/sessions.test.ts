@@ -188,10 +188,11 @@ describe('authConfig', () => {
     const { result } = await gateway
       .client()
       .send(
-        '{ authConfig { signUpOpen loginIdentifiers emailVerification loginCodes passkeyLogin passkeySignUp passwordMinLength } }',
+        '{ authConfig { signUpOpen signUp loginIdentifiers emailVerification loginCodes passkeyLogin passkeySignUp passwordMinLength } }',
       );
     expect(result).toEqual({
       signUpOpen: true,
+      signUp: 'OPEN',
       loginIdentifiers: ['EMAIL'],
       emailVerification: 'NONE',
       loginCodes: true,

@@ -50,6 +50,8 @@ const NOTICED: readonly (readonly [AuthEvent, Notice])[] = [
   [{ kind: 'MfaAttemptsExhausted', userId }, about('MFA_ATTEMPTS_EXHAUSTED')],
   [{ kind: 'PasskeyCounterRegressed', userId, authenticatorId: 'f' }, about('PASSKEY_COPIED')],
   [{ kind: 'RecoveryCodeUsed', userId, unused: 3 }, about('RECOVERY_CODE_USED', '3')],
+  [{ kind: 'PasswordChangeDemanded', userId, by: null }, about('PASSWORD_CHANGE_DEMANDED')],
+  [{ kind: 'FactorsReset', userId, by: null, factors: ['TOTP'] }, about('FACTORS_RESET', AN_APP)],
   [{ kind: 'RecoveryCodesGenerated', userId }, about('RECOVERY_CODES_GENERATED')],
   [{ kind: 'ProviderConnected', ...connected, signingUp: false }, about('PROVIDER_CONNECTED', 'Ada (Acme)')],
   [{ kind: 'ProviderDisconnected', ...connected }, about('PROVIDER_DISCONNECTED', 'Ada (Acme)')],

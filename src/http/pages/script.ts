@@ -6,6 +6,7 @@ export const SCRIPT = `'use strict';
 const operations = {
   'verify-email': 'mutation ($token: String!) { result: verifyEmail(input: { proof: { token: $token } }) { __typename ... on EmailVerified { email } ... on Problem { message } } }',
   'reset-password': 'mutation ($token: String!, $newPassword: String!) { result: resetPassword(input: { proof: { token: $token }, newPassword: $newPassword, credential: COOKIE }) { __typename ... on PasswordWasReset { sessionsEnded } ... on PasswordRejected { reasons } ... on Problem { message } } }',
+  'accept-invitation': 'mutation ($token: String!, $newPassword: String!) { result: signUp(input: { invitation: $token, password: $newPassword, credential: COOKIE }) { __typename ... on LoggedIn { user { displayName } } ... on PasswordRejected { reasons } ... on Problem { message } } }',
   'log-in': 'mutation ($token: String!) { result: logInWithCode(input: { proof: { token: $token }, credential: COOKIE }) { __typename ... on LoggedIn { user { displayName } } ... on MfaRequired { factors } ... on PendingLogin { loginToken } ... on Problem { message } } }',
   'second-factor': 'mutation ($loginToken: String!, $proof: MfaProof!) { result: verifyMfa(input: { loginToken: $loginToken, proof: $proof }) { __typename ... on LoggedIn { user { displayName } } ... on PendingLogin { loginToken } ... on Problem { message } } }',
   'passkey-options': 'mutation ($loginToken: String!) { result: continueLogin(input: { loginToken: $loginToken }) { __typename ... on MfaRequired { passkeyOptions } ... on Problem { message } } }',
@@ -119,6 +120,8 @@ function success(result) {
   if (result.__typename === 'EmailVerified')
     return result.email + ' is verified. You can close this page and go on where you began.';
   if (result.__typename === 'LoggedIn' && here === 'log-in') return 'You are logged in as ' + result.user.displayName + '.';
+  if (result.__typename === 'LoggedIn') return 'Your account is made, and you are logged in as ' + result.user.displayName + '.';
+  if (here === 'accept-invitation') return 'Your account is made. Log in with it: one more step is asked for there.';
   if (here === 'log-in') return 'Logging in needs one more step, which this page does not have. Log in once more where you began.';
   if (here === 'reset-password') return 'Your password is changed' + ended(result.sessionsEnded) + '. You can log in with it now.';
   return 'Your address is verified.';
