@@ -4,8 +4,8 @@ import type { Subscriber } from './subscriber.ts';
 /** By which the delivery log names the listeners. No webhook may be called so. */
 export const LISTENERS_ID = 'listeners';
 
-/** A function of the operator's that is told of events of one kind. */
-export type Listener<K extends EventKind> = (event: Extract<AnnouncedEvent, { kind: K }>) => void | Promise<void>;
+/** A function of the operator’s that is told of events of one kind. What it returns is waited for. */
+export type Listener<K extends EventKind> = (event: Extract<AnnouncedEvent, { kind: K }>) => unknown;
 
 /**
  * What an operator's code does once something has happened, by kind, and for `all` of them. Called after the commit, in
@@ -13,7 +13,7 @@ export type Listener<K extends EventKind> = (event: Extract<AnnouncedEvent, { ki
  * day. Nobody waits for it.
  */
 export type Listeners = { readonly [K in EventKind]?: Listener<K> } & {
-  readonly all?: (event: AnnouncedEvent) => void | Promise<void>;
+  readonly all?: (event: AnnouncedEvent) => unknown;
 };
 
 /** The listeners as one subscriber, so that they are told in order; null if there are none. */
@@ -24,7 +24,7 @@ export function listenersSubscriber(listeners: Listeners): Subscriber | null {
     id: LISTENERS_ID,
     kinds,
     async tell(event) {
-      const listen = listeners[event.kind] as ((event: AnnouncedEvent) => void | Promise<void>) | undefined;
+      const listen = listeners[event.kind] as ((event: AnnouncedEvent) => unknown) | undefined;
       await listen?.(event);
       await listeners.all?.(event);
       return { kind: 'Delivered', status: null };

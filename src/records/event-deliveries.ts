@@ -86,7 +86,7 @@ function claimedFrom(subscriber: string, { attempts, id, at, kind, userId, sessi
  * Writes down how a delivery came out that was taken on. Says nothing if somebody else has taken it on since.
  *
  * The next one of the same person comes after that, by a statement with a view of its own: so it is found whether it was
- * put off before or is put off at the same moment.
+ * put off before or is put off at the same moment. Whether it seems to be due says nothing: in the second case it does.
  */
 export async function finish(
   db: Db,
@@ -102,7 +102,7 @@ export async function finish(
   if (state === 'PENDING' || event.userId === null) return;
   await db.execute`
     UPDATE event_deliveries SET next_at = ${now}
-    WHERE subscriber = ${subscriber} AND state = 'PENDING' AND attempts = 0 AND next_at > ${now} AND event_id = (
+    WHERE subscriber = ${subscriber} AND state = 'PENDING' AND attempts = 0 AND event_id = (
       SELECT min(event_id) FROM event_deliveries
       WHERE subscriber = ${subscriber} AND user_id = ${event.userId}::uuid AND state = 'PENDING')`;
 }
