@@ -11,9 +11,10 @@ const SCRATCH_PREFIX = 'postgres.new-';
 
 /**
  * Builds the cluster beside its place and moves it there at the end, so that a crash leaves nothing half-made.
+ * @param more options of initdb
  * @throws {EmbeddedDatabaseError} with what initdb had to say
  */
-export async function createCluster(site: Site): Promise<void> {
+export async function createCluster(site: Site, more: readonly string[] = []): Promise<void> {
   const scratch = join(site.dataDir, SCRATCH_PREFIX + randomBytes(6).toString('hex'));
   const made = join(scratch, 'data');
   const pwfile = join(scratch, 'password');
@@ -21,7 +22,7 @@ export async function createCluster(site: Site): Promise<void> {
     await mkdir(scratch, { mode: 0o700 });
     await writeFile(pwfile, site.password, { mode: 0o600 });
     if (site.runAs) for (const path of [scratch, pwfile]) await chown(path, site.runAs.uid, site.runAs.gid);
-    await runInitdb(site, made, pwfile);
+    await runInitdb(site, made, pwfile, more);
     await rename(made, site.cluster);
     await flushFolder(site.dataDir);
   } catch (error) {
@@ -32,7 +33,7 @@ export async function createCluster(site: Site): Promise<void> {
   }
 }
 
-async function runInitdb(site: Site, folder: string, pwfile: string): Promise<void> {
+async function runInitdb(site: Site, folder: string, pwfile: string, more: readonly string[]): Promise<void> {
   const child = await startProgram(
     site,
     site.binaries.initdb,
@@ -46,6 +47,7 @@ async function runInitdb(site: Site, folder: string, pwfile: string): Promise<vo
       '--locale-provider=builtin',
       '--builtin-locale=C.UTF-8',
       '--no-instructions',
+      ...more,
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );

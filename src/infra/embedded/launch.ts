@@ -44,11 +44,10 @@ export async function lastWords(site: Site): Promise<string> {
 }
 
 async function spawnPostgres(site: Site, port: number): Promise<ChildProcess> {
-  const settings = Object.entries({ ...SERVER_SETTINGS, port }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   // A file, because a pipe would break with the gateway and take the database's voice with it.
   const output = await open(site.logFile, 'a', 0o600);
   try {
-    const child = await startProgram(site, site.binaries.postgres, ['-D', site.cluster, ...settings], {
+    const child = await startProgram(site, site.binaries.postgres, serverOptions(site, { ...SERVER_SETTINGS, port }), {
       // A process group of its own: Ctrl-C in a terminal must not stop the database before the gateway has drained.
       detached: true,
       stdio: ['ignore', output.fd, output.fd],
@@ -60,7 +59,13 @@ async function spawnPostgres(site: Site, port: number): Promise<ChildProcess> {
   }
 }
 
-async function freePort(): Promise<number> {
+/** What PostgreSQL is started with, to serve a cluster by these settings. */
+export function serverOptions({ cluster }: Site, settings: Readonly<Record<string, string | number>>): string[] {
+  return ['-D', cluster, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
+}
+
+/** A port of loopback that nobody listens on at this moment. */
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const { port } = probe.address() as AddressInfo;

@@ -4,23 +4,44 @@ import { dirname, parse } from 'node:path';
 import { EmbeddedDatabaseError } from './errors.ts';
 import type { Site } from './site.ts';
 
+/** How one of PostgreSQL's programs is started: as whom, and without any of our environment, which holds our secrets. */
+export interface Invocation {
+  readonly program: string;
+  readonly options: readonly string[];
+  readonly how: Pick<SpawnOptions, 'cwd' | 'env' | 'windowsHide' | 'uid' | 'gid'>;
+}
+
+/** Says how to start one of PostgreSQL's programs for a data folder. */
+export function invocationOf({ runAs }: Site, program: string, options: readonly string[]): Invocation {
+  const how = {
+    // The gateway's own folder may be closed to whom we run it as.
+    cwd: parse(program).root,
+    env: { LC_ALL: 'C', TZ: 'UTC', PATH: '/usr/local/bin:/usr/bin:/bin' },
+    windowsHide: true,
+  };
+  if (!runAs) return { program, options, how };
+  const { uid, gid, overridesPermissions } = runAs;
+  if (!overridesPermissions) return { program, options, how: { ...how, uid, gid } };
+  // One capability opens what is closed to that user without changing anybody's permissions; no_setuid_fixup makes
+  // access(2) respect it, by which PostgreSQL's programs find each other.
+  const capability = ['--inh-caps=-all,+dac_override', '--ambient-caps=-all,+dac_override'];
+  const user = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
+  const bits = '--securebits=+no_setuid_fixup';
+  return { program: 'setpriv', options: [...user, ...capability, bits, program, ...options], how };
+}
+
 /**
- * Starts one of PostgreSQL's programs without any of the gateway's environment, which holds its secrets.
+ * Starts one of PostgreSQL's programs.
  * @throws {EmbeddedDatabaseError} when the system does not start it
  */
 export async function startProgram(
   site: Site,
   program: string,
-  options: string[],
+  options: readonly string[],
   how: Pick<SpawnOptions, 'detached' | 'stdio'>,
 ): Promise<ChildProcess> {
-  const child = spawnAs(site, program, options, {
-    ...how,
-    // The gateway's own folder may be closed to whom we run it as.
-    cwd: parse(program).root,
-    env: { LC_ALL: 'C', TZ: 'UTC', PATH: '/usr/local/bin:/usr/bin:/bin' },
-    windowsHide: true,
-  });
+  const invocation = invocationOf(site, program, options);
+  const child = spawn(invocation.program, invocation.options, { ...invocation.how, ...how });
   try {
     await once(child, 'spawn');
     return child;
@@ -30,18 +51,6 @@ export async function startProgram(
       cause: error,
     });
   }
-}
-
-function spawnAs({ runAs }: Site, program: string, options: string[], how: SpawnOptions): ChildProcess {
-  if (!runAs) return spawn(program, options, how);
-  const { uid, gid, overridesPermissions } = runAs;
-  if (!overridesPermissions) return spawn(program, options, { ...how, uid, gid });
-  // One capability opens what is closed to that user without changing anybody's permissions; no_setuid_fixup makes
-  // access(2) respect it, by which PostgreSQL's programs find each other.
-  const capability = ['--inh-caps=-all,+dac_override', '--ambient-caps=-all,+dac_override'];
-  const user = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
-  const bits = '--securebits=+no_setuid_fixup';
-  return spawn('setpriv', [...user, ...capability, bits, program, ...options], how);
 }
 
 /** What to add to a failure that may come from root's running PostgreSQL as somebody else; empty for ordinary users. */
