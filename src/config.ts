@@ -409,6 +409,15 @@ export function readEnvironment(): Environment {
 }
 
 /**
+ * Keeps a tool of tests out of production.
+ * @throws Error if NODE_ENV is `production`, or nearly
+ */
+export function refuseInProduction(what: string): void {
+  if (/^prod/i.test(process.env.NODE_ENV ?? ''))
+    throw new Error(`${what} is for tests, and NODE_ENV is production: it logs anybody in as anybody`);
+}
+
+/**
  * Checks the settings and completes them.
  * @param more what is set up in code: providers and webhooks, beside those of the environment, and whether it sends mails
  * @throws ConfigError naming every problem at once

@@ -67,7 +67,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   events: ['type lib', 'type records'],
 };
 /** What puts everything together. */
-const MAY_IMPORT_ALL = ['main', 'cli', 'index', 'create-postern', 'standalone', 'operator-config'];
+const MAY_IMPORT_ALL = ['main', 'cli', 'index', 'create-postern', 'standalone', 'operator-config', 'testing'];
 
 /** Records that know another record. */
 const RECORDS: Readonly<Record<string, readonly string[]>> = {
@@ -147,11 +147,27 @@ test('postern/verify loads nothing of the gateway, and no package but jose and l
   expect([...new Set(packages.filter((name) => !name?.startsWith('node:')))].sort()).toEqual(['jose', 'lru-cache']);
 });
 
+test('nothing of the gateway loads the test kit', () => {
+  const elsewhere = imports.filter(({ from, to }) => folderOf(to) === 'testing' && folderOf(from) !== 'testing');
+  expect(elsewhere).toEqual([]);
+});
+
+test('postern/testing loads no package that only the tests of Postern have', () => {
+  const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
+  const files = [...source].filter(([file]) => file.startsWith('testing/'));
+  const packages = files.flatMap(([, text]) =>
+    [...text.matchAll(/^(?:import|export) [^;]*?from '([^.'][^']*)'/gms)].map(([, name = '']) => name),
+  );
+  const foreign = packages.filter((name) => !name.startsWith('node:') && !Object.hasOwn(dependencies, name));
+  expect(packages).toContain('jose');
+  expect(foreign).toEqual([]);
+});
+
 /** Where a piece of code may stand at all. */
 const ONLY_IN: readonly (readonly [what: string, pattern: RegExp, files: RegExp])[] = [
   ['reads process.env', /process\.env/, /^config\.ts$/],
   ['opens a session', /sessions\.open\(/, /^login\/pipeline\.ts$/],
-  ['calls transact', /\btransact\(/, /^(flows\/|unit\.ts)/],
+  ['calls transact', /\btransact\(/, /^(flows\/|unit\.ts|testing\/)/],
   ['writes text for people', /message: '[A-Z]/, /^(graphql\/|http\/|mail\/|config\.ts)/],
   ['prints', /console\.|process\.std(out|err)\.write/, /^(main\.ts|cli\.ts|cli\/)/],
 ];

@@ -1,0 +1,4 @@
+import { refuseInProduction } from '../config.ts';
+
+// Imported first, so that nothing else is even loaded.
+refuseInProduction('postern/testing');
