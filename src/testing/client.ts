@@ -57,10 +57,7 @@ export class GraphQLClient {
     const { authorization, ...headers } = this.headers;
     // Sockets of apps show their token in the first message.
     const token = authorization === undefined ? {} : { token: authorization.replace(/^Bearer /, '') };
-    const live = connectLive(this.url, { ...token, headers });
-    const following = live.follow(query, variables);
-    void following.ended.then(() => live.dispose());
-    return following;
+    return connectLive(this.url, { ...token, headers, idle: 0 }).follow(query, variables);
   }
 
   /** Sends any body. */

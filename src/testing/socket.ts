@@ -26,10 +26,12 @@ export interface LiveClient {
 interface LiveOptions {
   readonly token?: string;
   readonly headers?: Record<string, string>;
+  /** Milliseconds for which the socket stays when nothing runs over it. */
+  readonly idle?: number;
 }
 
 /** Opens a socket with graphql-ws's own client. It does not come back by itself. */
-export function connectLive(url: string, { token, headers = {} }: LiveOptions): LiveClient {
+export function connectLive(url: string, { token, headers = {}, idle = 60_000 }: LiveOptions): LiveClient {
   class Socket extends WebSocket {
     constructor(address: string, protocols: string | string[]) {
       super(address, protocols, { headers: { 'x-forwarded-for': newAddress(), ...headers } });
@@ -43,7 +45,7 @@ export function connectLive(url: string, { token, headers = {} }: LiveOptions): 
     url: `${url.replace(/^http/, 'ws')}/graphql`,
     webSocketImpl: Socket,
     retryAttempts: 0,
-    lazyCloseTimeout: 60_000,
+    lazyCloseTimeout: idle,
     ...(token === undefined ? {} : { connectionParams: { token } }),
     on: { closed: (event) => close(event as { code: number; reason: string }) },
   });

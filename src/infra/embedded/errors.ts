@@ -17,5 +17,6 @@ export class DataDirTaken extends EmbeddedDatabaseError {
 
 /** The code by which Node or PostgreSQL names an error. */
 export function errorCode(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
+  // Not by its class: a test runner may load us into a realm of its own, where those of Node are of another.
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }
