@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { type Command, parseableOptions, table, UsageError } from './cli/command.ts';
+import { doctor } from './cli/doctor.ts';
 import { events } from './cli/events.ts';
 import { importCommand } from './cli/import.ts';
 import { keys } from './cli/keys.ts';
@@ -21,6 +22,7 @@ const commands: Readonly<Record<string, Command>> = {
   webhooks,
   import: importCommand,
   schema,
+  doctor,
 };
 
 const { version: VERSION } = createRequire(import.meta.url)('../package.json') as { version: string };

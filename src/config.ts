@@ -1,5 +1,6 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { parseEnv } from 'node:util';
 import { z } from 'zod';
 import { readWebhooks, type WebhookEndpoint, type WebhookEntry } from './deliveries/settings.ts';
 import type { FactorName } from './factors/index.ts';
@@ -408,6 +409,21 @@ export function readEnvironment(): Environment {
   return process.env;
 }
 
+/** A `.env` file of the working folder. */
+export interface EnvironmentFile {
+  /** What it sets, and the environment does not. */
+  readonly names: readonly string[];
+  /** Its permissions, such as 0o600. */
+  readonly mode: number;
+}
+
+/** Looks at the `.env` file, if there is one. To be called before {@link readEnvironment}, which puts the two together. */
+export function readEnvironmentFile(): EnvironmentFile | null {
+  if (!existsSync('.env')) return null;
+  const names = Object.keys(parseEnv(readFileSync('.env', 'utf8')));
+  return { names: names.filter((name) => process.env[name] === undefined), mode: statSync('.env').mode & 0o777 };
+}
+
 /**
  * Keeps a tool of tests out of production.
  * @throws Error if NODE_ENV is `production`, or nearly
@@ -430,6 +446,20 @@ export function loadConfig(
     readonly hooks?: { readonly sendMail?: unknown };
   } = {},
 ): Config {
+  const { config, problems } = examineSettings(environment, more);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+/**
+ * Completes the settings as far as they can be read, for who has to look at all of them.
+ * @returns the config, with defaults in place of what cannot be read, and a line for each problem, which begins with the
+ * name of the setting
+ */
+export function examineSettings(
+  environment: Environment,
+  more: { readonly providers?: readonly ProviderEntry[] } = {},
+): { readonly config: Config; readonly problems: readonly string[] } {
   // An empty variable is how shells and compose files write "not set".
   const given = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
@@ -458,8 +488,7 @@ export function loadConfig(
     ...malformed.map(({ path, message }) => `${path.join('.')} ${message}`),
     ...unfit.filter((problem) => !malformedNames.has(problem.split(' ')[0] ?? '')),
   ];
-  if (problems.length > 0) throw new ConfigError(problems);
-  return config;
+  return { config, problems };
 }
 
 /** Names that begin like a setting of ours but are none: typing errors, or settings of another version. */

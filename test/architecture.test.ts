@@ -62,6 +62,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   overdue: ['records', 'type infra/database'],
   reseal: ['lib', 'records', 'factors', 'type infra/database'],
   import: ['lib', 'records', 'factors', 'type infra/database', 'type providers'],
+  doctor: ['lib', 'infra', 'records', 'factors', 'config', 'type hooks', 'type providers'],
   hooks: ['lib', 'type mail'],
   config: ['lib', 'type factors', 'providers', 'deliveries/settings'],
   events: ['type lib', 'type records'],

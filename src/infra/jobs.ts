@@ -13,6 +13,8 @@ const SPARE_ATTEMPTS = 1;
 const CONCURRENCY = 2;
 /** One for each job, one that listens for new ones. */
 const CONNECTIONS = 3;
+/** What the jobs of an instance take: these, and the one that shows that it is alive. */
+export const JOB_CONNECTIONS = CONNECTIONS + 1;
 /** When a job is due again is looked up so often; of new ones PostgreSQL tells. */
 const POLL_MS = 2_000;
 const FREE_JOBS_EVERY_MS = 60_000;

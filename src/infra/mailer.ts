@@ -33,19 +33,7 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
  */
 export function createSmtpMailer(options: { url: string; from: string }): Mailer {
   const from = parseSender(options.from);
-  const transport = nodemailer.createTransport({
-    url: options.url,
-    pool: true,
-    maxConnections: CONNECTIONS,
-    dnsTimeout: TIMEOUT_MS,
-    connectionTimeout: TIMEOUT_MS,
-    greetingTimeout: TIMEOUT_MS,
-    socketTimeout: TIMEOUT_MS,
-    requireTLS: carriesPassword(options.url),
-    // A mail is made of what it is given, and of nothing that this could name.
-    disableFileAccess: true,
-    disableUrlAccess: true,
-  });
+  const transport = connectTo(options.url, { requireTLS: carriesPassword(options.url) });
   return {
     async send({ to, subject, text, html, id }) {
       if (!isOneAddress(to)) throw new Error('a mail has a recipient that is not one canonical address');
@@ -67,6 +55,54 @@ export function createSmtpMailer(options: { url: string; from: string }): Mailer
       transport.close();
     },
   };
+}
+
+/**
+ * Connects to a mail server as for a mail, logs in, and sends none.
+ * @returns whether what goes there is encrypted
+ * @throws when the server cannot be reached, or refuses
+ */
+export async function greetMailServer(url: string): Promise<{ readonly encrypted: boolean }> {
+  const strict = new URL(url);
+  for (const option of ['requireTLS', 'ignoreTLS', 'opportunisticTLS']) strict.searchParams.delete(option);
+  try {
+    await greet(strict.href, { requireTLS: true });
+    return { encrypted: true };
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'ETLS') throw error;
+  }
+  await greet(url, { requireTLS: carriesPassword(url) });
+  return { encrypted: false };
+}
+
+async function greet(url: string, options: { readonly requireTLS: boolean }): Promise<void> {
+  const transport = connectTo(url, options);
+  try {
+    await transport.verify();
+  } finally {
+    transport.close();
+  }
+}
+
+function connectTo(url: string, { requireTLS }: { readonly requireTLS: boolean }) {
+  return nodemailer.createTransport({
+    url,
+    pool: true,
+    maxConnections: CONNECTIONS,
+    dnsTimeout: TIMEOUT_MS,
+    connectionTimeout: TIMEOUT_MS,
+    greetingTimeout: TIMEOUT_MS,
+    socketTimeout: TIMEOUT_MS,
+    requireTLS,
+    // A mail is made of what it is given, and of nothing that this could name.
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+}
+
+/** Whether nothing that goes there leaves this machine. */
+export function isOwnMailServer(url: string): boolean {
+  return LOOPBACK.test(new URL(url).hostname);
 }
 
 /** Whether there is nothing to read into it: no list, no name, no line end. */

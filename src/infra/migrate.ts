@@ -17,6 +17,7 @@ type Log = (message: string) => void;
 /** A key of our own: the engine takes Prisma's, 72707369, on a connection of its own while it applies. */
 const MIGRATION_LOCK = 72_707_370;
 const LOCK_TIMEOUT_MS = 60_000;
+const LOOK_WITHIN_MS = 5_000;
 
 /**
  * Brings a database to the schema of this version, the tables of the jobs included. Several instances may do so at
@@ -44,6 +45,35 @@ export async function migrate(databaseUrl: string, log: Log): Promise<string[]> 
       log('made the tables of the jobs');
     }
     return applied;
+  } finally {
+    await connection.end();
+  }
+}
+
+/**
+ * What {@link migrate} would do, without doing it.
+ * @returns the names of the migrations that are to be applied, oldest first, and `graphile_worker` for the tables of the jobs
+ * @throws {MigrationError} as `migrate` does, where no migration would help
+ */
+export async function pendingMigrations(databaseUrl: string): Promise<string[]> {
+  const migrations = await readMigrations();
+  const connection = new pg.Client({
+    connectionString: databaseUrl,
+    application_name: 'postern migrate',
+    connectionTimeoutMillis: LOOK_WITHIN_MS,
+    query_timeout: LOOK_WITHIN_MS,
+  });
+  connection.on('error', () => undefined);
+  await connection.connect();
+  try {
+    const record = await readRecord(connection);
+    refuseFailed(record);
+    const recorded = new Set(record.map(({ name }) => name));
+    const pending = isUpToDate(migrations, record) ? [] : migrations.filter(({ name }) => !recorded.has(name));
+    return [
+      ...pending.map(({ name }) => name),
+      ...((await areJobTablesUpToDate(connection)) ? [] : ['graphile_worker']),
+    ];
   } finally {
     await connection.end();
   }

@@ -1,7 +1,7 @@
 import pg from 'pg';
 
 /** Marks our advisory locks beside those of others; the second half of the key names a worker. */
-const LOCK_CLASS = 72_707_371;
+export const LOCK_CLASS = 72_707_371;
 const CONNECT_TIMEOUT_MS = 3_000;
 const QUERY_TIMEOUT_MS = 5_000;
 /** After so long without an answer from this machine, PostgreSQL gives the connection up, and the lock with it. */

@@ -1,0 +1,27 @@
+import { type Check, failed, ok } from '../check.ts';
+import { ADMIN_ROLES } from '../facts.ts';
+
+export const administrators: Check = {
+  title: 'whoever administers others has a second factor',
+  settings: ['POSTERN_MFA_REQUIRED'],
+  run({ config: { mfa }, database }) {
+    const { required } = mfa;
+    const free =
+      required === 'everyone' ? [] : ADMIN_ROLES.filter((role) => required === 'off' || !required.includes(role));
+    if (free.length > 0) {
+      const roles = free.map((role) => `role:${role}`).join(',');
+      return failed(
+        `the roles ${free.join(', ')} get in by a password alone`,
+        `POSTERN_MFA_REQUIRED=${roles}, or everyone`,
+      );
+    }
+    if (database.administrators.kind === 'unknown') return ok('it is required of them');
+    const { all, withoutFactor } = database.administrators.value;
+    return withoutFactor > 0
+      ? failed(
+          `it is required, but ${withoutFactor} of ${all} have none yet: whoever guesses their password first sets up their own`,
+          'have them log in and set one up, or take the role away: postern users roles',
+        )
+      : ok(`it is required, and all of them have one (${all})`);
+  },
+};
