@@ -69,7 +69,7 @@ export async function greetMailServer(url: string): Promise<{ readonly encrypted
     await greet(strict.href, { requireTLS: true });
     return { encrypted: true };
   } catch (error) {
-    if ((error as { code?: unknown }).code !== 'ETLS') throw error;
+    if (strict.protocol === 'smtps:') throw error;
   }
   await greet(url, { requireTLS: carriesPassword(url) });
   return { encrypted: false };

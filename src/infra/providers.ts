@@ -136,10 +136,16 @@ export function createProviders({ clock }: { readonly clock: () => Date }): Prov
   const deadline = new AsyncLocalStorage<AbortSignal>();
   const fetcher = boundedFetch(() => deadline.getStore());
   // Of those who ask at once, one reads; where that fails, what was read before still does.
+  const faults = new Map<string, unknown>();
   const metadata = new LRUCache<string, Reached, Provider>({
     max: MAX_PROVIDERS,
     ttl: METADATA_MS,
-    fetchMethod: (_id, _stale, { context }) => connect(context, fetcher),
+    fetchMethod: (id, _stale, { context }) =>
+      connect(context, fetcher).catch((error: unknown) => {
+        // The cache keeps it to itself where there is nothing older to give.
+        faults.set(id, error);
+        throw error;
+      }),
     allowStaleOnFetchRejection: true,
     noDeleteOnFetchRejection: true,
   });
@@ -155,7 +161,7 @@ export function createProviders({ clock }: { readonly clock: () => Date }): Prov
 
   async function reach(provider: Provider): Promise<Reached> {
     const known = await metadata.fetch(provider.id, { context: provider });
-    if (!known) throw new ProviderUnreachable('its metadata are not known');
+    if (!known) throw new ProviderUnreachable('its metadata are not known', { cause: faults.get(provider.id) });
     return known;
   }
 

@@ -42,6 +42,7 @@ export const origins: Check = {
 
 function judgeOrigin(origin: string): Result {
   const mend = 'POSTERN_ALLOWED_ORIGINS';
+  if (origin.includes('*')) return failed(`${origin} means nobody: origins are compared as they are`, mend);
   if (isOwnMachine(origin))
     return failed(`${origin} is whatever runs on the machine of whoever calls, not a page of yours`, mend);
   if (originOf(origin)?.startsWith('http:'))
