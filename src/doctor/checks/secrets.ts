@@ -92,7 +92,10 @@ export const secretOpens: Check = {
         return !uses.some(({ keyId }) => ids.includes(keyId));
       });
       return unused.length > 0
-        ? warning(`nothing that stays needs the older ${unused.join(', ')} any more`, 'POSTERN_SECRET: drop it')
+        ? warning(
+            `nothing that stays in the database needs ${unused.join(', ')}, which is not the first`,
+            'POSTERN_SECRET: drop it, unless it is about to become the first',
+          )
         : ok(uses.length > 0 ? 'each key that was used is one of theirs' : 'nothing is sealed yet');
     });
   },
