@@ -433,19 +433,18 @@ export function refuseInProduction(what: string): void {
     throw new Error(`${what} is for tests, and NODE_ENV is production: it logs anybody in as anybody`);
 }
 
+/** What is set up in code beside the environment: providers, webhooks, and whether a hook sends mails. */
+export interface SetUpInCode {
+  readonly providers?: readonly ProviderEntry[];
+  readonly webhooks?: readonly WebhookEntry[];
+  readonly hooks?: { readonly sendMail?: unknown };
+}
+
 /**
  * Checks the settings and completes them.
- * @param more what is set up in code: providers and webhooks, beside those of the environment, and whether it sends mails
  * @throws ConfigError naming every problem at once
  */
-export function loadConfig(
-  environment: Environment,
-  more: {
-    readonly providers?: readonly ProviderEntry[];
-    readonly webhooks?: readonly WebhookEntry[];
-    readonly hooks?: { readonly sendMail?: unknown };
-  } = {},
-): Config {
+export function loadConfig(environment: Environment, more: SetUpInCode = {}): Config {
   const { config, problems } = examineSettings(environment, more);
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
@@ -458,7 +457,7 @@ export function loadConfig(
  */
 export function examineSettings(
   environment: Environment,
-  more: { readonly providers?: readonly ProviderEntry[] } = {},
+  more: SetUpInCode = {},
 ): { readonly config: Config; readonly problems: readonly string[] } {
   // An empty variable is how shells and compose files write "not set".
   const given = Object.fromEntries(

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import * as accounts from '../../src/administration/accounts.ts';
 import { EVENT_KINDS, type EventKind, particularsOf } from '../../src/events.ts';
 import { operate } from '../../src/operator.ts';
 import {
@@ -13,6 +14,7 @@ import {
   UPDATE_PROFILE,
   verifyPrimary,
 } from '../support/account.ts';
+import { CREATE_USER, DISABLE_USER, INVITE_USER, newAdministrator } from '../support/administration.ts';
 import { SoftwareAuthenticator } from '../support/authenticator.ts';
 import {
   BEGIN_PASSKEY_LOGIN,
@@ -153,8 +155,8 @@ async function connect(held: Held): Promise<void> {
   await held.client.send(COMPLETE_PROVIDER_CONNECTION, { input: { flowToken: begun.flowToken, code } });
 }
 
-async function asOperator(userId: string, action: Parameters<typeof operate>[2]): Promise<void> {
-  await operate(gateway.app.database, userId, action, gateway.clock());
+async function asOperator(userId: string, work: Parameters<typeof operate<unknown>>[3]): Promise<void> {
+  await operate(gateway.app, userId, gateway.clock(), work);
 }
 
 async function addedEmail(held: Held): Promise<string> {
@@ -377,18 +379,51 @@ const COMES_ABOUT: Readonly<Record<EventKind, () => Promise<string>>> = {
   },
   async AccountDisabled() {
     const { userId } = await someone();
-    await asOperator(userId, { kind: 'disable' });
+    await asOperator(userId, accounts.disable);
     return userId;
   },
   async AccountEnabled() {
     const { userId } = await someone();
-    await asOperator(userId, { kind: 'disable' });
-    await asOperator(userId, { kind: 'enable' });
+    await asOperator(userId, accounts.disable);
+    await asOperator(userId, accounts.enable);
     return userId;
   },
   async RolesChanged() {
     const { userId } = await someone();
-    await asOperator(userId, { kind: 'roles', roles: ['staff'] });
+    await asOperator(userId, (act) => accounts.setRoles(act, userId, ['staff']));
+    return userId;
+  },
+  async AccountCreated() {
+    const { client } = await newAdministrator(gateway);
+    const { result } = await client.send(CREATE_USER, { input: { email: newPerson().email } });
+    return (result.user as { id: string }).id;
+  },
+  async InvitationAccepted() {
+    const { client } = await newAdministrator(gateway);
+    const { email, password } = newPerson();
+    await client.send(INVITE_USER, { input: { email, roles: [] } });
+    const invitation = new URL(await gateway.mails.lastLink(email)).searchParams.get('token');
+    const { result } = await gateway.client().send(SIGN_UP, { input: { password, invitation } });
+    return (result.user as { id: string }).id;
+  },
+  async PasswordChangeDemanded() {
+    const { userId } = await someone();
+    await asOperator(userId, accounts.requirePasswordChange);
+    return userId;
+  },
+  async FactorsReset() {
+    const { userId } = await totpHolder(gateway);
+    await asOperator(userId, accounts.resetFactors);
+    return userId;
+  },
+  async SessionsRevoked() {
+    const { userId } = await someone();
+    await asOperator(userId, accounts.revokeSessions);
+    return userId;
+  },
+  async AdministratorActed() {
+    const { userId, client } = await newAdministrator(gateway);
+    await client.send(DISABLE_USER, { input: { id: (await someone()).userId } });
     return userId;
   },
   async MessageNotDelivered() {

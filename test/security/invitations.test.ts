@@ -1,11 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventsOf, newPhone } from '../support/account.ts';
-import {
-  INVITATIONS,
-  INVITE_USER,
-  REVOKE_INVITATION,
-  SET_USER_ROLES,
-} from '../support/administration.ts';
+import { INVITATIONS, INVITE_USER, REVOKE_INVITATION, SET_USER_ROLES } from '../support/administration.ts';
 import type { Gateway } from '../support/gateway.ts';
 import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.ts';
 import { CURRENT_USER, type Held, hold, newPerson, REQUEST_LOGIN_CODE, SIGN_UP, signUp } from '../support/people.ts';

@@ -1,1 +1,1 @@
-export { type Answer, GraphQLClient, readAnswer } from '../../src/testing/client.ts';
+export { type Answer, GraphQLClient, type Result, readAnswer } from '../../src/testing/client.ts';

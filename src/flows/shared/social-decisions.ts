@@ -89,11 +89,7 @@ async function decideLinking(
 }
 
 /** What the account of a newcomer starts with, by the operator's word. */
-export async function startOf(
-  app: App,
-  identity: Identity,
-  invitation: Invitation | null,
-): Promise<Start | 'refused'> {
+export async function startOf(app: App, identity: Identity, invitation: Invitation | null): Promise<Start | 'refused'> {
   const { signUp, social } = app.config;
   if (signUp === 'closed') return 'refused';
   // Whoever has to say more first is asked about then.
