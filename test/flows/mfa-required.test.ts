@@ -139,7 +139,7 @@ describe('where some must have a second factor', () => {
     const { person, userId } = await verifiedPerson(gateway);
     const outcome = async () => (await gateway.client().send(LOG_IN, { input: person })).result.__typename;
     expect(await outcome()).toBe('LoggedIn');
-    expect(asked).toContainEqual({ userId, email: person.email, roles: [] });
+    expect(asked).toContainEqual({ userId, email: person.email, roles: [], fields: {} });
     await gateway.sql(`UPDATE users SET roles = '{admin}' WHERE id = $1`, [userId]);
     expect(await outcome()).toBe('MfaEnrollmentRequired');
     await gateway.sql(`UPDATE users SET roles = '{admin,exempt}' WHERE id = $1`, [userId]);
