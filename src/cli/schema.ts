@@ -1,6 +1,4 @@
 import { writeFile } from 'node:fs/promises';
-import { printSubgraph } from '../graphql/federation.ts';
-import { schemaWith } from '../graphql/schema.ts';
 import { requireUserFields } from '../lib/user-fields/read.ts';
 import { loadOperatorConfig } from '../operator-config.ts';
 import type { Command } from './command.ts';
@@ -11,6 +9,11 @@ export const schema: Command = {
   options: { '--out FILE': 'write it to this file instead' },
   run: async ({ values: { out } }) => {
     const { userFields } = await loadOperatorConfig('.');
+    // No other command needs the schema, and building it takes a while.
+    const [{ schemaWith }, { printSubgraph }] = await Promise.all([
+      import('../graphql/schema.ts'),
+      import('../graphql/federation.ts'),
+    ]);
     const sdl = printSubgraph(schemaWith(requireUserFields(userFields)));
     if (out === undefined) process.stdout.write(sdl);
     else await writeFile(out, sdl);
