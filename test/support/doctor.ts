@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { type Environment, type EnvironmentFile, examineSettings } from '../../src/config.ts';
 import type { Verdict } from '../../src/doctor/check.ts';
@@ -7,7 +8,10 @@ import type { DatabaseFacts, Facts, Reading } from '../../src/doctor/facts.ts';
 import type { Hooks } from '../../src/hooks.ts';
 import { deriveKeys } from '../../src/lib/cipher.ts';
 
-export const SECRET = 'q7Jx0ZtV4mBf9sKc2NdR6uYw1LhPg8Ea5TiO3vXkQbM';
+/** Secrets that nobody has read. */
+export const newSecret = () => randomBytes(32).toString('base64url');
+
+export const SECRET = newSecret();
 export const SECRET_ID = deriveKeys([SECRET], 'seal')[0]?.id ?? '';
 export const PEPPER_ID = deriveKeys([SECRET], 'password pepper')[0]?.id ?? '';
 
