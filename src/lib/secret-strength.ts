@@ -5,7 +5,8 @@
  */
 export function estimateBits(secret: string): number {
   const text = secret.slice(0, periodOf(secret));
-  if (/^\p{L}+(?:[\s._-]+\p{L}+)+\W*$/u.test(text)) return 2 * text.length;
+  // Chance writes capitals within words.
+  if (/^\p{L}\p{Ll}*(?:[\s._-]+\p{L}\p{Ll}*)+\W*$/u.test(text)) return 2 * text.length;
   const codes = [...text].map((letter) => letter.codePointAt(0) ?? 0);
   const steps = codes.filter((code, index) => index > 0 && Math.abs(code - (codes[index - 1] ?? 0)) <= 1).length;
   return Math.round((codes.length - steps) * bitsPerLetter(codes) + steps);

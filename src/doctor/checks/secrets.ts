@@ -4,9 +4,9 @@ import { type Check, failed, judge, ok, type Result, skipped, warning, worst } f
 import type { Facts } from '../facts.ts';
 import { KNOWN_SECRETS } from '../known-secrets.ts';
 
-/** OWASP ASVS 11.2.3: what nobody can try out. Below half of it and some, somebody could. */
+/** OWASP ASVS 11.2.3: what nobody can try out. Half of it somebody could. */
 const STRONG_BITS = 128;
-const WEAK_BITS = 80;
+const WEAK_BITS = 64;
 const NEW_SECRET = 'openssl rand -base64 48';
 
 export const secretStrength: Check = {
