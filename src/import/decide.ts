@@ -38,7 +38,7 @@ export function decide(draft: Draft, known: Known, owners: Owners): Decision {
     const key = accountKey(each);
     return (!known.accounts.has(key) && isNew(accounts, key)) || lose('CONNECTION_TAKEN', each.provider);
   });
-  if (emails.length === 0 && !phone && connections.length === 0) return refused('NO_WAY_IN');
+  if (emails.length === 0 && !phone && connections.length === 0) return refused('NO_WAY_IN', unfit(draft));
   const { username } = draft;
   const ownName = username && !known.usernameKeys.has(username.key) ? username : null;
   if (username && !ownName) lose('USERNAME_TAKEN', username.username);
@@ -90,6 +90,11 @@ function chooseEmails(
 function isFree(held: ReadonlyMap<string, boolean>, name: string, verified: boolean): boolean {
   const shown = held.get(name);
   return shown === undefined || (verified && !shown);
+}
+
+/** The address that would have been one. */
+function unfit({ lost }: Draft): string | null {
+  return lost.find(({ code }) => code === 'EMAIL_UNFIT')?.detail ?? null;
 }
 
 /** Whether a set did not have a key, which it has from then on. */

@@ -5,7 +5,7 @@ import * as importedPeople from '../records/imported-people.ts';
 import { type Decision, decide, type Owners } from './decide.ts';
 import { type Draft, draftOf, isSameMailbox, type Target } from './draft.ts';
 import { Known, soughtBy } from './known.ts';
-import type { Place, Source } from './person.ts';
+import type { Entry, Place, Refusal, Source } from './person.ts';
 import { type Report, Tally } from './report.ts';
 
 /** People that are written at once: enough to make the way to the database cheap, few enough for its table of locks. */
@@ -30,30 +30,35 @@ export async function importPeople(database: Database, source: Source, options: 
   const tally = new Tally();
   const importer = createImporter(database, await ownersIn(source), tally, options);
   const seen = new Set<string>();
-  let batch: Candidate[] = [];
-  const flush = async () => {
-    await importer(batch);
-    batch = [];
-    options.onProgress?.(tally.read);
+  const read = (entry: Entry): Found => {
+    const { place } = entry;
+    if ('refused' in entry) return { place, code: entry.refused, detail: entry.detail };
+    const { id } = entry.person;
+    if (!isId(id)) return { place, code: 'BROKEN', detail: 'id' };
+    if (seen.has(id)) return { place, code: 'REPEATED', detail: null };
+    seen.add(id);
+    return { place, draft: draftOf(entry.person, options.target) };
   };
+  let batch: Found[] = [];
   for await (const entry of source.read()) {
-    if ('refused' in entry) tally.refuse(entry.place, entry.refused, entry.detail);
-    else if (!isId(entry.person.id)) tally.refuse(entry.place, 'BROKEN', 'id');
-    else if (seen.has(entry.person.id)) tally.refuse(entry.place, 'REPEATED', null);
-    else {
-      seen.add(entry.person.id);
-      batch.push({ place: entry.place, draft: draftOf(entry.person, options.target) });
-    }
-    if (batch.length >= BATCH) await flush();
+    batch.push(read(entry));
+    if (batch.length < BATCH) continue;
+    await importer(batch);
+    options.onProgress?.(tally.read);
+    batch = [];
   }
-  await flush();
+  await importer(batch);
   return tally.report(options.name, options.dryRun);
 }
 
+/** Somebody who may be taken. */
 interface Candidate {
   readonly place: Place;
   readonly draft: Draft;
 }
+
+/** What an entry comes to: somebody, or why there is nobody. */
+type Found = Candidate | { readonly place: Place; readonly code: Refusal; readonly detail: string | null };
 
 const MAX_ID_LENGTH = 255;
 
@@ -95,33 +100,43 @@ function createImporter(database: Database, owners: Owners, tally: Tally, { name
     return decideAll(batch, known);
   }
 
-  async function write(batch: readonly Candidate[]): Promise<void> {
-    const decided = dryRun
-      ? await look(database, batch, rehearsed)
-      : await database.transaction(async (db) => {
-          const all = await look(db, batch, new Known());
-          const people = all.flatMap(({ decision }) => (decision.kind === 'taken' ? [decision.person] : []));
-          if (people.length > 0) await importedPeople.add(db, name, people, target.now);
-          return all;
-        });
-    for (const { place, draft, decision } of decided) tally.decide(place, draft, decision);
+  async function decideOn(batch: readonly Candidate[]) {
+    if (dryRun || batch.length === 0) return look(database, batch, rehearsed);
+    return database.transaction(async (db) => {
+      const decided = await look(db, batch, new Known());
+      const people = decided.flatMap(({ decision }) => (decision.kind === 'taken' ? [decision.person] : []));
+      if (people.length > 0) await importedPeople.add(db, name, people, target.now);
+      return decided;
+    });
   }
 
-  return async function take(batch: readonly Candidate[]): Promise<void> {
-    if (batch.length === 0) return;
+  function note(batch: readonly Found[], decided: readonly (Candidate & { readonly decision: Decision })[]): void {
+    const decisions = new Map(decided.map(({ draft, decision }) => [draft, decision]));
+    for (const found of batch) {
+      if ('code' in found) tally.refuse(found.place, found.code, found.detail);
+      else tally.decide(found.place, found.draft, decisions.get(found.draft) ?? notStored(null));
+    }
+  }
+
+  return async function take(batch: readonly Found[]): Promise<void> {
+    const candidates = batch.filter((found): found is Candidate => 'draft' in found);
     try {
-      await write(batch);
+      note(batch, await decideOn(candidates));
     } catch (error) {
       const state = refusalOf(error);
       if (state === null) throw error;
       // One of them is not to the database's liking: the others go in all the same.
       if (batch.length > 1) for (const each of batch) await take([each]);
-      else for (const { place, draft } of batch) tally.decide(place, draft, notStored(state));
+      else
+        note(
+          batch,
+          candidates.map((candidate) => ({ ...candidate, decision: notStored(state) })),
+        );
     }
   };
 }
 
-function notStored(detail: string): Decision {
+function notStored(detail: string | null): Decision {
   return { kind: 'refused', code: 'NOT_STORED', detail };
 }
 

@@ -1,8 +1,6 @@
-import { createReadStream } from 'node:fs';
-import { type CsvError, type Info, parse } from 'csv-parse';
 import type { Entry, ForeignPerson, Source } from '../person.ts';
 import { nobodyYet } from '../person.ts';
-import { MAX_ENTRY_LENGTH } from './json-lines.ts';
+import { csvRecords } from './csv-records.ts';
 import { passwordForm } from './password-form.ts';
 import { text, truth } from './values.ts';
 
@@ -36,28 +34,19 @@ export function readCsv(path: string): Source {
 }
 
 async function* entriesOf(path: string): AsyncGenerator<Entry> {
-  const broken: Entry[] = [];
-  const parser = parse({
-    bom: true,
-    columns: (header: string[]) => columnsOf(header),
-    info: true,
-    skip_empty_lines: true,
-    skip_records_with_error: true,
-    max_record_size: MAX_ENTRY_LENGTH,
-    on_skip: (error) => void broken.push(entryOfError(error)),
-  });
-  const file = createReadStream(path);
-  file.on('error', (error) => parser.destroy(error));
-  file.pipe(parser);
-  try {
-    for await (const { record, info } of parser as AsyncIterable<{ record: Row; info: Info }>) {
-      yield* broken.splice(0);
-      yield entryOf(record, info.lines);
-    }
-    yield* broken.splice(0);
-  } finally {
-    file.destroy();
+  let columns: readonly string[] | null = null;
+  for await (const record of csvRecords(path)) {
+    const { line } = record;
+    const broken = (detail: string): Entry => ({ place: { line, id: null }, refused: 'BROKEN', detail });
+    if (columns === null) columns = columnsOf('fields' in record ? record.fields : []);
+    else if ('fault' in record) yield broken(record.fault);
+    else if (record.fields.length !== columns.length) yield broken('COLUMNS');
+    else yield entryOf(rowOf(columns, record.fields), line);
   }
+}
+
+function rowOf(columns: readonly string[], fields: readonly string[]): Row {
+  return Object.fromEntries(columns.map((column, nth) => [column, fields[nth] ?? '']));
 }
 
 function columnsOf(header: readonly string[]): string[] {
@@ -69,15 +58,6 @@ function columnsOf(header: readonly string[]): string[] {
   if (!names.includes('external_id') && !names.includes('email'))
     throw new Error('there is neither external_id nor email');
   return names;
-}
-
-function entryOfError(error: CsvError | undefined): Entry {
-  const line = Number((error as { lines?: unknown } | undefined)?.lines);
-  return {
-    place: { line: Number.isFinite(line) ? line : null, id: null },
-    refused: 'BROKEN',
-    detail: error?.code ?? null,
-  };
 }
 
 function entryOf(row: Row, line: number): Entry {

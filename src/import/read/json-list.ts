@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
-import { entryOf, type JsonEntry, MAX_ENTRY_LENGTH } from './json-lines.ts';
+import { type JsonEntry, jsonEntry } from './json-lines.ts';
+import { MAX_ENTRY_LENGTH } from './lines.ts';
 
 /**
  * Reads the elements of a list in a file of JSON one after the other, without the file in memory: each is cut out and
@@ -36,7 +37,7 @@ function createSplitter(key: string | null) {
   }
 
   function* emit(): Generator<JsonEntry> {
-    yield* entryOf(element, elementLine || line, endless);
+    yield* jsonEntry(endless ? null : element, elementLine || line);
     [element, elementLine, endless] = ['', 0, false];
   }
 

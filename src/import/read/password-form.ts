@@ -5,7 +5,7 @@
  */
 export function passwordForm(written: string | null): string | null {
   if (written === null || written.startsWith('!')) return null;
-  if (/^\$2[abxy]?\$/.test(written)) return `bcrypt${written}`;
+  if (/^\$2[abxy]?\$/.test(written)) return `bcrypt$${written}`;
   if (/^\$argon2(?:id|i|d)\$/.test(written)) return `argon2${written}`;
   if (/^[0-9a-f]{32}:[0-9a-f]{128}$/.test(written)) return `better_auth$${written}`;
   return written;
