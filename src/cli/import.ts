@@ -32,8 +32,9 @@ export const importCommand: Command = {
     const { from, source: name = system } = given.values;
     if (!from) throw new UsageError('say --from where: the URL of a database, or a file');
     if (!/^[\w.:-]{1,100}$/.test(name)) throw new UsageError(`${name} is no name of a source`);
+    const named = namedProviders(given.values.providers ?? '');
     const source = await openSource(system, from, given.values);
-    const accountAt = createAccountAt(await configuredProviders(), namedProviders(given.values.providers ?? ''));
+    const accountAt = createAccountAt(await configuredProviders(), named);
     const report = await withDatabase(async (config, database) => {
       const cipher = createCipher(await secretsOf(config));
       const target = { rpId: config.passkeys.rpId, cipher, accountAt, now: new Date() };

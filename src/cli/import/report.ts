@@ -39,10 +39,10 @@ const SAID: Readonly<Record<Refusal | Loss, string>> = {
 export function describeReport({ dryRun, people, carried, passwords, problems, seconds }: Report): string[] {
   const formats = Object.entries(passwords).map(([format, count]) => `${count} ${format}`);
   const have = [
-    ['addresses', `${carried.addresses}, ${carried.verifiedAddresses} of them verified`],
+    ['addresses', carried.addresses && `${carried.addresses}, ${carried.verifiedAddresses} of them verified`],
     ['phone numbers', carried.numbers],
     ['usernames', carried.usernames],
-    ['passwords', `${carried.passwords}${formats.length > 0 ? ` (${formats.join(', ')})` : ''}`],
+    ['passwords', carried.passwords && `${carried.passwords} (${formats.join(', ')})`],
     ['apps', carried.apps],
     ['passkeys', carried.passkeys],
     ['sheets of recovery codes', carried.recoveryCodes],
