@@ -13,6 +13,7 @@ import { matchTotp, readTotpSecret } from '../lib/totp.ts';
 import { parseUsername, type Username } from '../lib/username.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { ImportedAuthenticator, ImportedConnection } from '../records/imported-people.ts';
+import { NOBODY } from '../records/users.ts';
 import type { ForeignPerson, Loss, Lost } from './person.ts';
 import type { AccountAt } from './providers.ts';
 
@@ -57,7 +58,7 @@ export function draftOf(person: ForeignPerson, target: Target): Draft {
     lost.push({ code, detail });
     return null;
   };
-  const userId = isUuid(person.id) ? person.id.toLowerCase() : randomUUID();
+  const userId = isUuid(person.id) && person.id !== NOBODY ? person.id.toLowerCase() : randomUUID();
   const createdAt = readDate(person.createdAt, target.now, lose) ?? target.now;
   return {
     externalId: person.id,

@@ -303,6 +303,17 @@ describe('hostile input', () => {
   });
 });
 
+describe('an id that stands for nobody here', () => {
+  test("is nobody's", async () => {
+    const path = await fileOf(
+      folder.path,
+      `external_id,email\n00000000-0000-0000-0000-000000000000,${newPerson().email}\n`,
+    );
+    expect((await takeIn(gateway, readCsv(path), own())).people.taken).toBe(1);
+    expect(await gateway.sql("SELECT 1 FROM users WHERE id = '00000000-0000-0000-0000-000000000000'")).toEqual([]);
+  });
+});
+
 describe('an address that two people have', () => {
   test('goes to who has verified it, wherever they stand, and else to the first', async () => {
     const [shown, said] = [newPerson().email, newPerson().email];
