@@ -35,6 +35,12 @@ describe('guardHooks', () => {
     expect(await guarded(new Rules()).allowsSignUp?.(ABOUT)).toBe(true);
   });
 
+  test('a fault of each request is not told for each request', () => {
+    const { clientAddress } = guarded({ clientAddress: () => 'unknown' });
+    for (let nth = 0; nth < 1_000; nth += 1) expect(clientAddress?.({ peer: '192.0.2.1', headers: {} })).toBeNull();
+    expect(told.map(({ message }) => message)).toEqual(['the hook clientAddress gave no IP address']);
+  });
+
   test('an answer that cannot be read is none', async () => {
     const answer = new Proxy(
       {},
