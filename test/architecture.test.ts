@@ -79,6 +79,7 @@ const RECORDS: Readonly<Record<string, readonly string[]>> = {
   events: ['users'],
   'event-deliveries': ['events'],
   'session-events': ['events', 'sessions'],
+  'imported-people': ['authenticators'],
 };
 
 interface Import {
