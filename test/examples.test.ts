@@ -4,10 +4,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { type MockProvider, startMockProvider } from '../src/testing/provider.ts';
 import { GraphQLClient } from './support/client.ts';
 import { createDatabase, type TestDatabase } from './support/database.ts';
 import { newPerson, SIGN_UP } from './support/people.ts';
 import { type GatewayProcess, spawnGateway, type TemporaryFolder, temporaryFolder } from './support/process.ts';
+import { startReceiver } from './support/webhook-receiver.ts';
 
 let database: TestDatabase;
 let folder: TemporaryFolder;
@@ -25,18 +27,32 @@ const settings = () => ({ PATH, HOME, DATABASE_URL: database.url, POSTERN_DATA_D
 
 describe('the scripts of examples/logins', () => {
   let gateway: GatewayProcess;
+  let provider: MockProvider;
   let url: string;
+  let callbackPort: number;
   beforeAll(async () => {
-    gateway = spawnGateway(settings());
-    url = await gateway.ready();
+    callbackPort = await freePort();
+    const port = await freePort();
+    provider = await startMockProvider();
+    gateway = spawnGateway({
+      ...settings(),
+      PORT: String(port),
+      POSTERN_PROVIDERS: JSON.stringify([provider.entry]),
+      POSTERN_REDIRECT_URLS: `http://127.0.0.1:${callbackPort}/`,
+    });
+    await gateway.ready();
+    url = `http://localhost:${port}`;
   });
-  afterAll(() => gateway.end('SIGTERM'));
+  afterAll(async () => {
+    await gateway.end('SIGTERM');
+    await provider.stop();
+  });
 
-  const run = async (script: string) => {
-    const args = ['--import', 'tsx', `examples/logins/${script}`];
-    const { stdout } = await promisify(execFile)(process.execPath, args, { env: { ...settings(), AUTH_URL: url } });
-    return stdout;
-  };
+  const start = (script: string, more: Record<string, string> = {}) =>
+    promisify(execFile)(process.execPath, ['--import', 'tsx', `examples/logins/${script}`], {
+      env: { ...settings(), AUTH_URL: url, ...more },
+    });
+  const run = async (script: string) => (await start(script)).stdout;
 
   test('password.ts logs in by a password, and out', async () => {
     expect(await run('password.ts')).toMatch(/__typename: 'User'[\s\S]*reason: 'REVOKED'/);
@@ -49,6 +65,64 @@ describe('the scripts of examples/logins', () => {
   test('totp.ts logs in by an authenticator app, and by a recovery code', async () => {
     expect(await run('totp.ts')).toMatch(/by the app:[\s\S]*by a recovery code:/);
   });
+
+  test('passkey.ts logs in by a passkey', async () => {
+    expect(await run('passkey.ts')).toMatch(/by the passkey:[\s\S]*'PASSKEY'/);
+  });
+
+  test('provider.ts logs in at a provider, by the browser', async () => {
+    provider.will({ sub: '1815', email: 'mary@example.com', email_verified: true, name: 'Mary' });
+    const running = start('provider.ts', { PROVIDER: 'mock', CALLBACK_PORT: String(callbackPort) });
+    let shown = '';
+    running.child.stdout?.on('data', (chunk) => (shown += chunk));
+    while (!/open \S+\n/.test(shown)) await once(running.child.stdout ?? running.child, 'data');
+    const returned = await provider.visit(/open (\S+)/.exec(shown)?.[1] ?? '');
+    await fetch(returned);
+    expect((await running).stdout).toMatch(/by the provider:[\s\S]*mary@example.com/);
+  });
+});
+
+test('examples/standalone blocks a domain, has fields of its own, wants a second factor of staff, and tells a webhook', async () => {
+  const receiver = await startReceiver();
+  const gateway = spawnGateway(
+    {
+      ...settings(),
+      POSTERN_EMAIL_VERIFICATION: 'none',
+      CRM_WEBHOOK_URL: receiver.url,
+      CRM_WEBHOOK_SECRET: receiver.secret,
+    },
+    [],
+    'examples/standalone',
+  );
+  const client = new GraphQLClient(await gateway.ready(), {});
+  const { email, password } = newPerson();
+  const signUp = (input: Record<string, unknown>) =>
+    client.send(
+      `mutation ($input: SignUpInput!) { signUp(input: $input) { __typename
+        ... on LoggedIn { user { id email phoneNumber organization onboarded } } ... on InvalidInput { issues { path code } } } }`,
+      { input: { email, password, ...input } },
+    );
+  expect((await signUp({ email: 'ada@mail.throwaway.example' })).result).toMatchObject({
+    issues: [{ path: ['email'], code: 'NOT_ALLOWED' }],
+  });
+  expect((await signUp({ phoneNumber: '12' })).result).toMatchObject({
+    issues: [{ path: ['phoneNumber'], code: 'INVALID' }],
+  });
+  const { result } = await signUp({ phoneNumber: '+1 202 555 0123' });
+  expect(result.user).toMatchObject({ email, phoneNumber: '+12025550123', organization: null, onboarded: false });
+  const { id } = result.user as { id: string };
+  expect(await receiver.until(() => receiver.of(id)[0])).toMatchObject({ type: 'SignedUp' });
+
+  await promisify(execFile)(process.execPath, ['--import', 'tsx', 'src/cli.ts', 'users', 'roles', id, 'staff'], {
+    env: settings(),
+  });
+  const again = await client.send(
+    'mutation ($input: LogInWithPasswordInput!) { logInWithPassword(input: $input) { __typename } }',
+    { input: { email, password } },
+  );
+  expect(again.result.__typename).toBe('MfaEnrollmentRequired');
+  expect(await gateway.end('SIGTERM')).toBe(0);
+  await receiver.close();
 });
 
 describe('examples/express', () => {

@@ -240,3 +240,11 @@ function coseKey({ algorithm, keys }: Credential): Map<unknown, unknown> {
 function sha256(data: Buffer): Buffer {
   return createHash('sha256').update(data).digest();
 }
+
+/**
+ * Makes an authenticator for passkeys, with none yet, in a browser on a page of this origin.
+ * @param origin such as `https://app.example.com`
+ */
+export function createVirtualAuthenticator({ origin }: { readonly origin: string }): VirtualAuthenticator {
+  return new SoftwareAuthenticator({ origin });
+}

@@ -1,7 +1,7 @@
 /** What tests of an app need of its gateway. Loads nothing that a production machine has not, and refuses to load there. */
 import './not-in-production.ts';
 
-export type { VirtualAuthenticator } from './authenticator.ts';
+export { createVirtualAuthenticator, type VirtualAuthenticator } from './authenticator.ts';
 export type { Answer, GraphQLClient, Result } from './client.ts';
 export type { TestClock } from './clock.ts';
 export { startTestGateway, type TestGateway, type TestGatewayOptions } from './gateway.ts';

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /** A gateway in a process of its own, as `npm start` runs it. */
 export interface GatewayProcess {
@@ -18,10 +18,16 @@ export interface GatewayProcess {
 /**
  * Starts a gateway with exactly these settings.
  * @param options of Node, before the program
+ * @param folder where it looks for `postern.config.ts`
  */
-export function spawnGateway(settings: Record<string, string>, options: readonly string[] = []): GatewayProcess {
+export function spawnGateway(
+  settings: Record<string, string>,
+  options: readonly string[] = [],
+  folder = '.',
+): GatewayProcess {
   const { PATH = '', HOME = '', TMPDIR = '' } = process.env;
-  const child = spawn(process.execPath, [...options, '--import', 'tsx', 'src/main.ts'], {
+  const child = spawn(process.execPath, [...options, '--import', 'tsx', resolve('src/main.ts')], {
+    cwd: folder,
     env: { PATH, HOME, ...(TMPDIR ? { TMPDIR } : {}), PORT: '0', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
