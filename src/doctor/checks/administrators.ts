@@ -1,4 +1,4 @@
-import { type Check, failed, ok } from '../check.ts';
+import { type Check, failed, ok, skipped } from '../check.ts';
 import { ADMIN_ROLES } from '../facts.ts';
 
 export const administrators: Check = {
@@ -15,7 +15,8 @@ export const administrators: Check = {
         `POSTERN_MFA_REQUIRED=${roles}, or everyone`,
       );
     }
-    if (database.administrators.kind === 'unknown') return ok('it is required of them');
+    if (database.administrators.kind === 'unknown')
+      return skipped(`it is required, but who has one cannot be seen: ${database.administrators.reason}`);
     const { all, withoutFactor } = database.administrators.value;
     return withoutFactor > 0
       ? failed(

@@ -67,7 +67,6 @@ export const providerTokens: Check = {
         'they are kept, sealed: whoever has the database and the secret acts as people at their providers; right only if your code calls providers in their name',
         'POSTERN_STORE_PROVIDER_TOKENS=off, unless your code needs them',
       );
-    if (database.keptTokens.kind === 'unknown') return ok('none are kept from now on');
     return judge(database.keptTokens, (kept) =>
       kept > 0
         ? warning(
