@@ -4,7 +4,7 @@ import { BEGIN_TOTP, CONFIRM_TOTP, enrollTotp, totpCode } from '../support/facto
 import { type Gateway, startGateway } from '../support/gateway.ts';
 import { changingHooks } from '../support/hooks.ts';
 import { verified } from '../support/passwords.ts';
-import { LOG_IN, logIn, newPerson, signUp } from '../support/people.ts';
+import { CURRENT_USER, ISSUE_ACCESS_TOKEN, LOG_IN, logIn, newPerson, signUp } from '../support/people.ts';
 
 // What these three do in full stands in test/flows/mfa-required.test.ts and test/flows/access-token-claims.test.ts.
 
@@ -58,5 +58,16 @@ describe('accessTokenClaims', () => {
     changing.take('accessTokenClaims');
     await logIn(gateway.client(), person, 'SESSION_TOKEN');
     expect(changing.take('accessTokenClaims')).toEqual([]);
+  });
+
+  // Defence: structuredClone in src/hooks/guard.ts. The person of a session is remembered.
+  test('gives nobody a role by changing what it was told', async () => {
+    const { client } = await member();
+    changing.now.accessTokenClaims = ({ person }) => {
+      (person.roles as string[]).push('admin');
+      return null;
+    };
+    expect((await client.send(ISSUE_ACCESS_TOKEN)).result.__typename).toBe('AccessTokenIssued');
+    expect((await client.send(CURRENT_USER)).result.roles).toEqual([]);
   });
 });
