@@ -13,6 +13,7 @@ import {
   type Unauthenticated,
   type UnauthenticatedReason,
 } from './shared/outcomes.ts';
+import { isSameClient, noteClient } from './shared/session-client.ts';
 
 export interface SessionTokensRefreshed {
   readonly kind: 'SessionTokensRefreshed';
@@ -62,6 +63,7 @@ export async function refreshSession(
       return unauthenticated('EXPIRED');
     }
     await sessions.touch(unit.db, sessionId, unit.now, 0);
+    if (!isSameClient(client, known.seenWith)) await noteClient(unit, known.session);
     const { accessToken, expiresAt } = await app.accessTokens.issue(
       {
         ...sessions.accessTokenSubject(known.session),

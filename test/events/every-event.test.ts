@@ -53,6 +53,7 @@ import {
   logIn,
   newPerson,
   type Person,
+  REFRESH,
   REQUEST_LOGIN_CODE,
   SIGN_UP,
   signUp,
@@ -498,4 +499,16 @@ test('a session of another client tells once an hour, however often it changes h
   gateway.clock.advance(3_600_000);
   await client.send(CURRENT_USER);
   expect(await changes()).toHaveLength(2);
+});
+
+test('of a session that is held as a JWT whoever refreshes it tells, and not whoever shows the JWT', async () => {
+  const { client, userId, refreshToken } = await signUp(gateway.client(), newPerson(), 'JWT');
+  const changes = () =>
+    gateway.sql(`SELECT 1 FROM events WHERE user_id = $1 AND kind = 'SessionClientChanged'`, [userId]);
+  const elsewhere = client.with({ 'x-forwarded-for': newAddress() });
+  expect((await elsewhere.send(CURRENT_USER)).result.__typename).toBe('User');
+  expect(await changes()).toEqual([]);
+  const { result } = await gateway.client().send(REFRESH, { input: { refreshToken } });
+  expect(result.__typename).toBe('SessionTokensRefreshed');
+  expect(await changes()).toHaveLength(1);
 });

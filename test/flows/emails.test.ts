@@ -71,7 +71,11 @@ describe('addEmail', () => {
     const mail = await gateway.mails.next(address);
     expect(mail.code).toMatch(/^[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}$/);
     expect(mail.link).toContain('/confirm-email?token=');
-    expect((await eventsOf(gateway, held.userId)).map(({ kind }) => kind)).toEqual(['SignedUp', 'LoggedIn']);
+    expect((await eventsOf(gateway, held.userId)).map(({ kind }) => kind)).toEqual([
+      'SignedUp',
+      'LoggedIn',
+      'CodeSent',
+    ]);
     await gateway.mails.none(person.email);
   });
 
@@ -326,7 +330,7 @@ describe('removeEmail', () => {
     const { token } = await gateway.mails.next(address);
     expect((await remove(held, await emailId(held, address))).result.__typename).toBe('EmailsChanged');
     for (const to of [person.email, address]) await gateway.mails.none(to);
-    expect((await eventsOf(gateway, held.userId)).at(-1)?.kind).toBe('LoggedIn');
+    expect((await eventsOf(gateway, held.userId)).at(-1)?.kind).toBe('CodeSent');
     expect((await verify({ token })).result.__typename).toBe('InvalidToken');
     expect(await emailsOf(held)).toHaveLength(1);
   });

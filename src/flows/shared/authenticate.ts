@@ -1,11 +1,11 @@
 import type { App, RememberedSession } from '../../app.ts';
 import { generationOf } from '../../lib/access-token.ts';
-import { addressKey } from '../../lib/client-address.ts';
 import { hashToken, isToken } from '../../lib/secrets.ts';
-import type { CredentialKind, KnownSession, SessionClient } from '../../records/sessions.ts';
+import type { CredentialKind, KnownSession } from '../../records/sessions.ts';
 import * as sessions from '../../records/sessions.ts';
 import { type Client, transact } from '../../unit.ts';
 import type { UnauthenticatedReason, Viewer } from './outcomes.ts';
+import { isSameClient, noteClient } from './session-client.ts';
 
 /** A credential as a request carries it. */
 export interface PresentedCredential {
@@ -15,8 +15,7 @@ export interface PresentedCredential {
 
 /** The use of a session is written at most this often. */
 const WRITE_USE_EVERY_MS = 60_000;
-/** A change of the client of a session is told at most this often: phones move from network to network all day. */
-const TELL_CLIENT_EVERY_MS = 3_600_000;
+/** And so is another client of it, as long as that is not told. */
 const TRY_CLIENT_EVERY_MS = 60_000;
 
 /**
@@ -24,8 +23,8 @@ const TRY_CLIENT_EVERY_MS = 60_000;
  *
  * An opaque token opens only what it was made for: that of a cookie only as a cookie, that of an app only in a header,
  * so that neither can be smuggled through the other's door.
- * @param options `counts`: whether it is a use of the session, which keeps it alive; `client`: where it is used from, if
- * the request comes from the holder of the session
+ * @param options `counts`: whether it is a use of the session, which keeps it alive; `client`: where the
+ * request comes from
  */
 export async function authenticate(
   app: App,
@@ -83,7 +82,8 @@ async function recognise(app: App, kind: 'session' | 'accessToken', key: string,
   if (known.endReason) return anonymous(known.endReason === 'EXPIRED' ? 'EXPIRED' : 'REVOKED');
   if (isExpired(app, known, now)) return anonymous('EXPIRED');
   if (lookup.counts) await noteUse(app, known, now);
-  if (lookup.client) await noteClient(app, known, lookup.client, now);
+  // A JWT is shown by other services too, which are not the holder of the session.
+  if (lookup.client && kind === 'session') await noteOtherClient(app, known, lookup.client, now);
   return {
     kind,
     session: { ...known.session, lastSeenAt: known.use.lastSeenAt },
@@ -111,24 +111,16 @@ async function noteUse({ config, database }: App, { session, use }: RememberedSe
   await sessions.touch(database, session.id, now, every);
 }
 
-async function noteClient(app: App, { session, use }: RememberedSession, client: Client, now: Date): Promise<void> {
+async function noteOtherClient(
+  app: App,
+  { session, use }: RememberedSession,
+  client: Client,
+  now: Date,
+): Promise<void> {
   if (isSameClient(client, use.seenWith)) return;
   if (use.clientTriedAt && now.getTime() - use.clientTriedAt.getTime() < TRY_CLIENT_EVERY_MS) return;
   use.clientTriedAt = now;
-  const since = new Date(now.getTime() - TELL_CLIENT_EVERY_MS);
-  const noted = await transact(app, client, async ({ db, emit }) => {
-    const from = await sessions.noteClient(db, session.id, client, now, since);
-    if (from) emit({ kind: 'SessionClientChanged', userId: session.userId, sessionId: session.id, from });
-    return from !== null;
-  });
-  if (noted) use.seenWith = client;
-}
-
-function isSameClient(client: SessionClient, other: SessionClient): boolean {
-  if (client.userAgent !== other.userAgent) return false;
-  return (
-    client.ipAddress === other.ipAddress || addressKey(client.ipAddress ?? '') === addressKey(other.ipAddress ?? '')
-  );
+  if (await transact(app, client, (unit) => noteClient(unit, session))) use.seenWith = client;
 }
 
 function heldAs(from: PresentedCredential['from']): CredentialKind {
