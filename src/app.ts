@@ -21,7 +21,7 @@ import { type Jobs, startJobs } from './infra/jobs.ts';
 import { createKeyRing, type KeyRing, type StoredKey } from './infra/key-ring.ts';
 import { createPostgresCounters } from './infra/limiter/in-postgres.ts';
 import { openInsuredCounters } from './infra/limiter/insured.ts';
-import { type Count, createLimiter, type Limiter, longestWindowOf } from './infra/limiter.ts';
+import { createLimiter, type Limiter, type LimitHit, longestWindowOf } from './infra/limiter.ts';
 import type { Logger } from './infra/log.ts';
 import { createSmtpMailer, type Mailer } from './infra/mailer.ts';
 import { createOutbox, type Outbox } from './infra/outbox.ts';
@@ -56,7 +56,7 @@ export type RememberedSession = KnownSession & {
   };
 };
 
-export type { Count } from './infra/limiter.ts';
+export type { Count, LimitHit } from './infra/limiter.ts';
 export type { FlowSecrets, ProvenIdentity, ProviderFault, ProviderTokens } from './infra/providers.ts';
 
 /** Everything that a flow may use. */
@@ -253,7 +253,7 @@ async function openLimiter(
   database: Database,
   { rateLimits, redisUrl: url }: Pick<Config, 'rateLimits' | 'redisUrl'>,
   log: Logger,
-  onHit: (count: Count) => void,
+  onHit: (hit: LimitHit) => void,
 ): Promise<Limiter> {
   const onError = (error: unknown) => log.warn({ err: error }, 'the counters of the rate limits cannot be written');
   const inPostgres = createPostgresCounters(database.relaxed, onError);

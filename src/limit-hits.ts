@@ -1,4 +1,4 @@
-import type { Count } from './app.ts';
+import type { LimitHit } from './app.ts';
 import type { Db } from './infra/database.ts';
 import { isUuid } from './lib/uuid.ts';
 import * as events from './records/events.ts';
@@ -6,12 +6,12 @@ import * as events from './records/events.ts';
 /** Writes down that limits were hit. */
 export interface HitTeller {
   /** Nobody waits for it: an attempt that is refused is refused at once. */
-  tell(count: Count): void;
+  tell(hit: LimitHit): void;
   /** Waits for what is being written. */
   close(): Promise<void>;
 }
 
-/** Makes the one that turns the first refusal in the window of a limit into an event. */
+/** Makes the one that turns the first refusal in the window of a limit into an event, whichever instance it was. */
 export function createHitTeller({
   database,
   clock,
@@ -23,16 +23,16 @@ export function createHitTeller({
 }): HitTeller {
   const writing = new Set<Promise<void>>();
 
-  async function write({ limit, key, about }: Count): Promise<void> {
+  async function write({ count: { limit, key, about }, ...counter }: LimitHit): Promise<void> {
     const userId = about ? await about.owner() : ofPerson(limit, key);
     const ipAddress = about?.ipAddress ?? (limit.endsWith('PerAddress') ? key : null);
     const source = { ipAddress, userAgent: null };
-    await events.append(database.relaxed, [{ kind: 'LimitHit', userId, limit }], source, clock());
+    await events.appendLimitHit(database.relaxed, { userId, limit }, source, clock(), counter);
   }
 
   return {
-    tell(count) {
-      const written = write(count)
+    tell(hit) {
+      const written = write(hit)
         .catch(onError)
         .finally(() => writing.delete(written));
       writing.add(written);
@@ -44,6 +44,6 @@ export function createHitTeller({
 }
 
 // The keys of these are ids of people.
-function ofPerson(limit: Count['limit'], key: string): string | null {
+function ofPerson(limit: LimitHit['count']['limit'], key: string): string | null {
   return limit.endsWith('PerAccount') && isUuid(key) ? key : null;
 }

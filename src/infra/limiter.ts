@@ -30,6 +30,15 @@ export interface Refusal {
   readonly counted: boolean;
 }
 
+/** That an attempt was refused. */
+export interface LimitHit {
+  readonly count: Count;
+  /** Names the counter, without what it counts for. */
+  readonly key: string;
+  /** When its window ends. */
+  readonly until: Date;
+}
+
 /** How attempts are counted. */
 export interface Counting {
   /**
@@ -93,14 +102,13 @@ const REMEMBERED_HITS = 20_000;
  *
  * Refusals are remembered for a moment: whoever is refused and goes on costs no statement, and, above all, does not
  * count against the accounts that are named beside the address.
- * @param onHit told of the first refusal in the window of a counter, whichever instance it was. The attempt does not wait
- * for it: how long it takes tells nobody anything
+ * @param onHit told of the first refusal by this instance in the window of a counter. The attempt does not wait for it
  */
 export function createLimiter(
   counters: Counters,
   rates: RateLimits,
   onError: (error: unknown) => void,
-  onHit: (count: Count) => void = () => undefined,
+  onHit: (hit: LimitHit) => void = () => undefined,
 ): Limiter {
   const hits = new LRUCache<string, true>({ max: REMEMBERED_HITS });
   const refusals = new LRUCache<string, number>({ max: REMEMBERED_REFUSALS, ttl: REMEMBER_REFUSAL_MS });
@@ -126,17 +134,15 @@ export function createLimiter(
     const refused = exceeded(limits, await counters.add(limits, db));
     for (const each of refused) {
       refusals.set(each.key, each.until);
-      noteHit(each, now).catch(onError);
+      noteHit(each, now);
     }
     return refused.length > 0 ? refusal(refused, now, true) : null;
   }
 
-  // Counted like anything else, so that of all refusals on all instances one is the first.
-  async function noteHit({ key, count, until }: Refusing, now: number): Promise<void> {
+  function noteHit({ key, count, until }: Refusing, now: number): void {
     if (count.about === null || until <= now || hits.has(key)) return;
     hits.set(key, true, { ttl: until - now });
-    const counted = await counters.add([{ key: `hit:${key}`, windowMs: until - now }]);
-    if (counted.every(({ points }) => points === 1)) onHit(count);
+    onHit({ count, key, until: new Date(until) });
   }
 
   const counting = (db?: Db): Counting => ({

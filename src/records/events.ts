@@ -61,6 +61,31 @@ export async function append(db: Db, events: readonly AuthEvent[], source: Event
     ORDER BY position`;
 }
 
+/**
+ * Writes down that a limit was hit, unless that was written for the same window, by whichever instance.
+ * @param counter names what is counted, and says when its window ends
+ */
+export async function appendLimitHit(
+  db: Db,
+  { userId, limit }: Pick<Extract<AuthEvent, { kind: 'LimitHit' }>, 'userId' | 'limit'>,
+  source: EventSource,
+  at: Date,
+  { key, until }: { readonly key: string; readonly until: Date },
+): Promise<void> {
+  await db.execute`
+    WITH first_refusal AS (
+      INSERT INTO rate_limits (key, points, expire) VALUES (${`hit:${key}`}, 1, ${until.getTime()}::bigint)
+      ON CONFLICT (key) DO UPDATE SET expire = EXCLUDED.expire WHERE rate_limits.expire <= ${Date.now()}::bigint
+      RETURNING key
+    )
+    INSERT INTO events (at, kind, user_id, session_id, ip_address, user_agent, data)
+    SELECT ${at}, 'LimitHit', ${userId}::uuid, NULL, CASE WHEN known THEN ${source.ipAddress} END,
+      CASE WHEN known THEN ${source.userAgent} END, CASE WHEN known THEN ${JSON.stringify({ limit })}::jsonb ELSE '{}' END
+    FROM first_refusal, LATERAL (
+      SELECT ${userId}::uuid IS NULL OR EXISTS (SELECT 1 FROM users WHERE id = ${userId}::uuid) AS known
+    ) AS person`;
+}
+
 /** The events of a person after one of them, the oldest first. */
 export async function listAfter(db: Db, userId: string, after: bigint, limit: number): Promise<StoredEvent[]> {
   const rows = await db.query<Row>`

@@ -127,8 +127,10 @@ class Observer {
   }
 }
 
-// Who is signed in is asked for or remembered, whichever the bus has come to; counts are taken back a moment later.
-const isElsewhere = (statement: string) => /FROM sessions s JOIN users u|^UPDATE rate_limits/.test(statement);
+// Who is signed in is asked for or remembered, whichever the bus has come to; counts are taken back a moment later, and
+// that a limit was hit is written down beside the answer.
+const isElsewhere = (statement: string) =>
+  /FROM sessions s JOIN users u|^UPDATE rate_limits|^WITH first_refusal/.test(statement);
 
 /** What a statement does, and to which table. */
 function inShort(statement: string): string {
