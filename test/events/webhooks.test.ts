@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Gateway, startGateway } from '../support/gateway.ts';
-import { LOG_IN, logIn, newPerson, signUp } from '../support/people.ts';
+import { LOG_IN, logIn, newPerson, SIGN_UP, signUp } from '../support/people.ts';
 import { startReceiver, verify, WEBHOOK_SECRET, type WebhookReceiver } from '../support/webhook-receiver.ts';
 
 let gateway: Gateway;
@@ -252,6 +252,26 @@ test('what somebody else writes into the table of events is told as well', async
   );
   const message = await audit.until(() => audit.of(userId).find(({ type }) => type === 'RolesChanged'));
   expect(message.data).toMatchObject({ userId, roles: ['staff'], ipAddress: null, userAgent: null });
+});
+
+test('whoever is told of sign-ups has a row for one that was in vain too: else the time would tell it (TELLTALE)', async () => {
+  const hook = await startReceiver();
+  const webhooks = [{ id: 'crm', url: hook.url, secret: hook.secret, events: ['SignedUp'] }] as const;
+  const strict = await startGateway({ webhooks, env: { POSTERN_EMAIL_VERIFICATION: 'mandatory' } });
+  const person = newPerson();
+  const signUpOnce = async () => {
+    await strict.client().send(SIGN_UP, { input: { ...person, credential: 'SESSION_TOKEN' } });
+    await strict.sql('UPDATE emails SET verified_at = now()');
+    return (await strict.sql('SELECT 1 FROM event_deliveries')).length;
+  };
+  expect(await signUpOnce()).toBe(1);
+  expect(await signUpOnce()).toBe(2);
+  await hook.until(() => hook.received.length > 0);
+  while ((await strict.sql(`SELECT 1 FROM event_deliveries WHERE state = 'PENDING'`)).length > 0)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(types(hook.received)).toEqual(['SignedUp']);
+  await strict.stop();
+  await hook.close();
 });
 
 test('what was not told of somebody by the time they are gone is told no more, but that they are gone', async () => {
