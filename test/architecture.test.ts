@@ -78,6 +78,7 @@ const RECORDS: Readonly<Record<string, readonly string[]>> = {
   passwords: ['users'],
   events: ['users'],
   'event-deliveries': ['events'],
+  accounts: ['users'],
   'session-events': ['events', 'sessions'],
   'imported-people': ['authenticators'],
 };

@@ -4,12 +4,16 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventsOf } from './support/account.ts';
+import { USERS } from './support/administration.ts';
 import { type Gateway, startGateway } from './support/gateway.ts';
 import { connectLive, lastEventId, SESSION_EVENTS } from './support/live.ts';
-import { CURRENT_USER, LOG_IN, logIn, newPerson, signUp } from './support/people.ts';
+import { RESET_PASSWORD } from './support/passwords.ts';
+import { CURRENT_USER, LOG_IN, logIn, newPerson, SIGN_UP, signUp } from './support/people.ts';
 import { temporaryFolder } from './support/process.ts';
 
 let gateway: Gateway;
+/** Mails are sealed with it, and passwords peppered: an operator's environment has what the gateway's has. */
+const SAME_SECRET = { POSTERN_SECRET: 'the secret of the tests is long enough to be one' };
 beforeAll(async () => {
   gateway = await startGateway();
 });
@@ -17,7 +21,7 @@ afterAll(() => gateway.stop());
 
 /** Runs the command line beside the running gateway, as an operator does. */
 async function postern(...words: string[]) {
-  const child = begin({ DATABASE_URL: gateway.databaseUrl }, words);
+  const child = begin({ DATABASE_URL: gateway.databaseUrl, ...SAME_SECRET }, words);
   let out = '';
   child.stdout.on('data', (chunk) => (out += chunk));
   return { ...(await ended(child)), out };
@@ -92,6 +96,58 @@ describe('postern users', () => {
     const other = await logIn(gateway.client(), person);
     expect(JSON.parse((await postern('users', 'revoke-sessions', held.userId, '--json')).out).sessionsEnded).toBe(2);
     for (const { client } of [held, other]) expect((await client.send(CURRENT_USER)).result.reason).toBe('REVOKED');
+  });
+
+  test('create makes the first administrator, who chooses a password by the link that is printed', async () => {
+    const { email, password } = newPerson();
+    const { status, out } = await postern('users', 'create', email, '--role', 'admin,staff', '--verified', '--json');
+    const { userId, roles, link } = JSON.parse(out);
+    expect([status, roles]).toEqual([0, ['admin', 'staff']]);
+    const proof = { token: new URL(link).searchParams.get('token') };
+    await gateway.client().send(RESET_PASSWORD, { input: { proof, newPassword: password } });
+    const held = await logIn(gateway.client(), { email, password });
+    expect(held.userId).toBe(userId);
+    expect((await held.client.send(USERS)).result.__typename).toBe('AccountConnection');
+    await gateway.mails.none(email);
+    const again = await postern('users', 'create', email);
+    expect([again.status, again.err]).toEqual([1, 'Somebody has this email already.\n']);
+  });
+
+  test('create reads a password from the standard input', async () => {
+    const { email, password } = newPerson();
+    const child = begin({ DATABASE_URL: gateway.databaseUrl, ...SAME_SECRET }, [
+      ...['users', 'create', email, '--password-stdin'],
+    ]);
+    child.stdin.end(`${password}\n`);
+    expect((await ended(child)).status).toBe(0);
+    await logIn(gateway.client(), { email, password });
+  });
+
+  test('list and show look; require-password-change, reset-mfa and delete act, and what they do is told', async () => {
+    const person = newPerson();
+    const { userId } = await signUp(gateway.client(), person);
+    const listed = JSON.parse((await postern('users', 'list', '--search', person.email, '--json')).out);
+    expect(listed).toMatchObject({ users: [{ id: userId, email: person.email }], next: null });
+    const done = await postern('users', 'require-password-change', userId);
+    expect(done.out).toBe(`${userId} has to choose another password, 1 session ended\n`);
+    expect((await gateway.mails.next(person.email)).subject).toBe('Your password has to be changed');
+    const shown = JSON.parse((await postern('users', 'show', person.email, '--json')).out);
+    expect(shown.mustChangePassword).toBe(true);
+    expect(shown.events).toContainEqual(
+      expect.objectContaining({ kind: 'PasswordChangeDemanded', data: { by: null } }),
+    );
+    expect((await postern('users', 'reset-mfa', userId)).out).toContain('no second factor already');
+    expect((await postern('users', 'delete', userId)).out).toBe(`${userId} is deleted\n`);
+    expect((await postern('users', 'show', userId)).status).toBe(1);
+  });
+
+  test('invite has the gateway mail the token, and shows it to nobody', async () => {
+    const { email, password } = newPerson();
+    const { out } = await postern('users', 'invite', email, '--role', 'staff');
+    const { token } = await gateway.mails.next(email);
+    expect(out).not.toContain(token);
+    const { result } = await gateway.client().send(SIGN_UP, { input: { invitation: token, password } });
+    expect(result.__typename).toBe('LoggedIn');
   });
 
   test('says what is wrong with a command line', async () => {

@@ -6,7 +6,7 @@ import { getRequestListener } from '@hono/node-server';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { linkPages } from '../../src/http/pages.ts';
 
-const PATHS = ['/', '/verify-email', '/confirm-email', '/reset-password', '/log-in'];
+const PATHS = ['/', '/verify-email', '/confirm-email', '/reset-password', '/accept-invitation', '/log-in'];
 const TOKEN = 'SENTINEL-TOKEN';
 
 let server: Server;
@@ -216,6 +216,17 @@ describe('the outcome', () => {
     const more = await open('/reset-password', result({ __typename: 'LoggedIn' }));
     await more.press();
     expect(more.says()).toContain('Your password is changed.');
+  });
+
+  test('of /accept-invitation greets, or says that there is an account', async () => {
+    const done = await open('/accept-invitation', result({ __typename: 'LoggedIn', user: { displayName: 'Ada' } }));
+    if (done.password) done.password.value = 'new password';
+    await done.press();
+    expect(JSON.parse(done.sent[0]?.init.body ?? '').variables).toEqual({ token: TOKEN, newPassword: 'new password' });
+    expect(done.says()).toContain('Your account is made, and you are logged in as Ada.');
+    const asked = await open('/accept-invitation', result({ __typename: 'MfaEnrollmentRequired', loginToken: 'x' }));
+    await asked.press();
+    expect(asked.says()).toContain('Your account is made.');
   });
 
   test('of /log-in greets, or points to where the login goes on', async () => {

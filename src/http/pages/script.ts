@@ -120,7 +120,7 @@ function success(result) {
   if (result.__typename === 'EmailVerified')
     return result.email + ' is verified. You can close this page and go on where you began.';
   if (result.__typename === 'LoggedIn' && here === 'log-in') return 'You are logged in as ' + result.user.displayName + '.';
-  if (result.__typename === 'LoggedIn') return 'Your account is made, and you are logged in as ' + result.user.displayName + '.';
+  if (result.__typename === 'LoggedIn' && here === 'accept-invitation') return 'Your account is made, and you are logged in as ' + result.user.displayName + '.';
   if (here === 'accept-invitation') return 'Your account is made. Log in with it: one more step is asked for there.';
   if (here === 'log-in') return 'Logging in needs one more step, which this page does not have. Log in once more where you began.';
   if (here === 'reset-password') return 'Your password is changed' + ended(result.sessionsEnded) + '. You can log in with it now.';
