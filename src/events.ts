@@ -101,6 +101,7 @@ export type AdministratorAction =
   | 'DISABLE_USER'
   | 'ENABLE_USER'
   | 'SET_ROLES'
+  | 'UPDATE_USER'
   | 'REQUIRE_PASSWORD_CHANGE'
   | 'REVOKE_SESSIONS'
   | 'RESET_FACTORS'

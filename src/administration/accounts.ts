@@ -1,4 +1,5 @@
 import type { SessionEndReason } from '../events.ts';
+import type { FieldChanges } from '../lib/user-fields/values.ts';
 import { removeAccount } from '../login/remove-account.ts';
 import type { Account } from '../records/accounts.ts';
 import * as accounts from '../records/accounts.ts';
@@ -73,6 +74,26 @@ export async function setRoles(
   if (changed) {
     emit({ kind: 'RolesChanged', userId, roles, by });
     note(act, 'SET_ROLES', userId);
+  }
+  return administered(act, userId, changed, 0);
+}
+
+/** What an administrator writes of a person. What is left out stays. */
+export interface UserChanges {
+  readonly name?: string | null;
+  readonly fields: FieldChanges;
+}
+
+/** Names a person, and writes the operator's own fields. */
+export async function update(act: Act, userId: string, { name, fields }: UserChanges): Promise<UserAdministered> {
+  const { db, emit } = act;
+  const before = await users.namesOf(db, userId);
+  const isRenamed = name !== undefined && before?.name !== name;
+  if (isRenamed) await users.setName(db, userId, name);
+  const changed = (Object.keys(fields).length > 0 && (await users.setFields(db, userId, fields))) || isRenamed;
+  if (changed) {
+    emit({ kind: 'ProfileUpdated', userId });
+    note(act, 'UPDATE_USER', userId);
   }
   return administered(act, userId, changed, 0);
 }

@@ -2,13 +2,23 @@ import type { PasswordNotSet, UserAdministered, UserDeleted } from '../administr
 import * as accounts from '../administration/accounts.ts';
 import type { LastAdministrator } from '../administration/act.ts';
 import type { App } from '../app.ts';
+import { parsePersonName } from '../lib/person-name.ts';
 import { parseRoles } from '../lib/roles.ts';
+import { parseFieldValues } from '../lib/user-fields/values.ts';
 import { actOn, type Barred, type FreshAdministrator } from './shared/administrator.ts';
-import { type Caller, type InvalidInput, invalidInput, type NotFound } from './shared/outcomes.ts';
+import { type Caller, type InputIssue, type InvalidInput, invalidInput, type NotFound } from './shared/outcomes.ts';
+import { takenFields } from './shared/user-fields.ts';
 
 /** Whom an administrator means. */
 export interface Subject {
   readonly id: string;
+}
+
+/** What is left out stays; null takes it away. */
+export interface UpdateUserInput extends Subject {
+  readonly name?: string | null | undefined;
+  /** The operator's own fields, by name. */
+  readonly fields: Readonly<Record<string, unknown>>;
 }
 
 /** Resetting their own factors would let an administrator around what removing them asks for. */
@@ -19,6 +29,7 @@ export interface OwnAccount {
 export type DisableUserResult = UserAdministered | LastAdministrator | NotFound | Barred;
 export type EnableUserResult = UserAdministered | NotFound | Barred;
 export type SetUserRolesResult = UserAdministered | LastAdministrator | InvalidInput | NotFound | Barred;
+export type UpdateUserResult = UserAdministered | InvalidInput | NotFound | Barred;
 export type RequirePasswordChangeResult = UserAdministered | PasswordNotSet | NotFound | Barred;
 export type RevokeUserSessionsResult = UserAdministered | NotFound | Barred;
 export type ResetUserFactorsResult = UserAdministered | OwnAccount | NotFound | Barred;
@@ -56,6 +67,26 @@ export async function setUserRoles(
   return actOn<UserAdministered | LastAdministrator>(app, caller, viewer, id, (act) =>
     accounts.setRoles(act, id, read),
   );
+}
+
+/** Names a person, and writes the operator's own fields that an administrator may write: all of it, or nothing. */
+export async function updateUser(
+  app: App,
+  caller: Caller,
+  viewer: FreshAdministrator,
+  { id, name: typed, fields: given }: UpdateUserInput,
+): Promise<UpdateUserResult> {
+  const { changes: fields, issues: unfit } = parseFieldValues(app.userFields, given, 'ADMINISTRATOR');
+  const issues: InputIssue[] = [...unfit];
+  const name = typed === undefined ? undefined : parsePersonName(typed ?? '');
+  if (name && typeof name === 'object') issues.push({ path: ['name'], code: name.problem });
+  if (issues.length > 0) return invalidInput(...issues);
+  const changes =
+    typeof name === 'object' && name !== null ? { fields } : { ...(name === undefined ? {} : { name }), fields };
+  return actOn<UserAdministered | InvalidInput>(app, caller, viewer, id, async (act) => {
+    const taken = await takenFields({ db: act.db, userFields: app.userFields }, id, fields);
+    return taken.length > 0 ? invalidInput(...taken) : accounts.update(act, id, changes);
+  });
 }
 
 /** Ends every session of a person, whose next login asks for another password. */

@@ -15,6 +15,8 @@ import {
   revokeUserSessions,
   type SetUserRolesResult,
   setUserRoles,
+  type UpdateUserResult,
+  updateUser,
 } from '../flows/administer-user.ts';
 import type { NoAdministrator } from '../flows/shared/administrator.ts';
 import { AccountType } from './accounts.ts';
@@ -31,6 +33,7 @@ import {
 } from './outcomes.ts';
 import { Problem } from './problems.ts';
 import { resultUnion } from './result-union.ts';
+import { givenFields } from './user-fields.ts';
 
 const UserAdministeredType = builder.objectRef<UserAdministered>('UserAdministered').implement({
   description: 'It is as the administrator wants it.',
@@ -123,6 +126,31 @@ builder.mutationField('setUserRoles', (t) =>
     args: { input: t.arg({ type: SetUserRolesInput, required: true }) },
     resolve: (_root, { input }, context) =>
       asFreshAdministrator(context, (viewer) => setUserRoles(context.app, context.caller, viewer, input)),
+  }),
+);
+
+const UpdateUserInput = builder.inputType('UpdateUserInput', {
+  description: 'What is left out stays; null or an empty text takes it away.',
+  fields: (t) => ({ id: t.id({ required: true }), name: t.string() }),
+});
+
+const UpdateUserResultType = resultUnion<UpdateUserResult | NoAdministrator>()('UpdateUserResult', {
+  UserAdministered: UserAdministeredType,
+  InvalidInput: InvalidInputType,
+  NotFound: NotFoundType,
+  ...barred,
+});
+
+builder.mutationField('updateUser', (t) =>
+  t.field({
+    type: UpdateUserResultType,
+    description:
+      'For administrators. Changes what this person is called, and fields of the operator: all of it, or nothing.',
+    args: { input: t.arg({ type: UpdateUserInput, required: true }) },
+    resolve: (_root, { input }, context) =>
+      asFreshAdministrator(context, (viewer) =>
+        updateUser(context.app, context.caller, viewer, { ...input, fields: givenFields(context, input) }),
+      ),
   }),
 );
 

@@ -11,13 +11,15 @@ import type { Context } from './context.ts';
 /** The inputs of a sign-up. */
 const SIGN_UP_INPUTS = ['SignUpInput', 'CompleteProviderSignUpInput'];
 
-/** The schema with the fields in `User` and in the inputs of those who may write them. */
+/** The types that show them: to their person, and to administrators. */
+const SHOWN_BY = ['User', 'Account'];
+
+/** The schema with the fields in the types that show them, and in the inputs of those who may write them. */
 export function extendByUserFields(schema: GraphQLSchema, fields: UserFields): GraphQLSchema {
   const extended = extendSchema(schema, parse(extensionFor(fields)));
-  const user = extended.getType('User');
-  const shown = isObjectType(user) ? user.getFields() : {};
-  for (const field of fields) {
-    const own = shown[field.name];
+  const shown = SHOWN_BY.map((name) => extended.getType(name)).filter(isObjectType);
+  for (const [type, field] of shown.flatMap((type) => fields.map((field) => [type, field] as const))) {
+    const own = type.getFields()[field.name];
     if (own) own.resolve = ({ fields: stored }: Pick<User, 'fields'>) => asOutput(field, stored);
   }
   return extended;
@@ -40,8 +42,9 @@ function extensionFor(fields: UserFields): string {
   return [
     ...enums.map(({ name, values }) => `enum ${enumName(name)} { ${values.join(' ')} }`),
     // With a default there is always a value.
-    extension('type User', fields, (field) => (field.default === null ? '' : '!')),
+    ...SHOWN_BY.map((type) => extension(`type ${type}`, fields, (field) => (field.default === null ? '' : '!'))),
     extension('input UpdateProfileInput', written),
+    extension('input UpdateUserInput', writableBy(fields, 'ADMINISTRATOR')),
     ...SIGN_UP_INPUTS.map((input) => extension(`input ${input}`, onSignUp(written))),
   ].join('\n');
 }

@@ -1,4 +1,5 @@
 import type { Db } from '../infra/database.ts';
+import type { FieldValues } from '../lib/user-fields/declaration.ts';
 import { isUuid } from '../lib/uuid.ts';
 import { NOBODY } from './users.ts';
 
@@ -20,6 +21,8 @@ export interface Account {
   readonly mustChangePassword: boolean;
   /** The kinds of further factors that this person holds something of. */
   readonly factors: readonly string[];
+  /** The operator's own fields, as they are stored. */
+  readonly fields: FieldValues;
 }
 
 /** Which accounts a list has. */
@@ -191,7 +194,7 @@ async function inOrder(db: Db, rows: readonly { readonly id: string }[]): Promis
 function listByIds(db: Db, ids: readonly string[]): Promise<Account[]> {
   return db.query<Account>`
     SELECT u.id, u.created_at AS "createdAt", u.last_login_at AS "lastLoginAt", u.disabled_at AS "disabledAt", u.name,
-      u.username, u.roles, e.address AS email, e.verified_at IS NOT NULL AS "emailVerified",
+      u.username, u.roles, u.fields, e.address AS email, e.verified_at IS NOT NULL AS "emailVerified",
       (SELECT number FROM phones WHERE user_id = u.id) AS phone, p.user_id IS NOT NULL AS "hasPassword",
       p.replace_reason IS NOT NULL AS "mustChangePassword",
       ARRAY(SELECT DISTINCT kind FROM authenticators a WHERE a.user_id = u.id) AS factors
