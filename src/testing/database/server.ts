@@ -19,9 +19,12 @@ import { KEPT } from './kept.js';
 import { dropLeftovers } from './scratch.ts';
 import { waitForTurn } from './turn.ts';
 
+/** The file by which processes find the server. */
+const PUBLISHED = 'server.json';
 const KEEPER = fileURLToPath(new URL('./keeper.js', import.meta.url));
 const READY_WITHIN_MS = 60_000;
-const ANSWER_MS = 2_000;
+/** On a busy machine it is slow, and one that is given up is ended, with the databases of others. */
+const ANSWER_MS = 15_000;
 /** Systems clean temporary folders up file by file, after three days or more without use. */
 const CLUSTER_MAX_AGE_MS = 2 * 86_400_000;
 
@@ -66,25 +69,34 @@ export function sharedServer(): Promise<string> {
 
 async function holdServer(): Promise<string> {
   const home = await homeOfServer();
-  const find = () => holdOnTo(join(home, 'server.json'));
+  const find = async () => {
+    const published = await readIfThere(join(home, PUBLISHED));
+    return published === null ? null : holdOnTo(JSON.parse(published));
+  };
   const turn = await waitForTurn(join(home, 'turn'), find);
   if ('done' in turn) return turn.done;
   try {
-    await start(home);
-    const url = await find();
+    const published = await start(home);
+    const url = await holdOnTo(published);
     if (url === null) throw new Error(`the test database was started, and is gone.${await readLog(home)}`);
+    // Before anybody else has a database there.
     await dropLeftovers(url);
+    await publish(home, published);
     return url;
   } finally {
     await turn.end();
   }
 }
 
-/** Holds on to the server that a file tells of, until this process ends. Null if it is over, or is about to be. */
-async function holdOnTo(file: string): Promise<string | null> {
-  const text = await readIfThere(file);
-  if (text === null) return null;
-  const { url, port, token }: Published = JSON.parse(text);
+/** Tells other processes of a server. */
+async function publish(home: string, published: Published): Promise<void> {
+  const draft = join(home, `${PUBLISHED}.${process.pid}`);
+  await writeFile(draft, JSON.stringify(published), { mode: 0o600 });
+  await rename(draft, join(home, PUBLISHED));
+}
+
+/** Holds on to a server until this process ends. Null if it is over, or is about to be. */
+async function holdOnTo({ url, port, token }: Published): Promise<string | null> {
   const socket = connect({ host: '127.0.0.1', port });
   socket.on('error', () => socket.destroy());
   socket.write(token);
@@ -102,7 +114,7 @@ async function holdOnTo(file: string): Promise<string | null> {
 }
 
 /** For who has the turn. */
-async function start(home: string): Promise<void> {
+async function start(home: string): Promise<Published> {
   const cluster = join(home, 'postgres');
   if (!(await isSound(cluster))) await rm(cluster, { recursive: true, force: true });
   const site = await prepareSite(home);
@@ -112,7 +124,7 @@ async function start(home: string): Promise<void> {
   if (!(await exists(site.cluster))) await createCluster(site, INITDB_OPTIONS);
   await removeScratchFolders(site);
   try {
-    await launch(site);
+    return await launch(site);
   } catch (error) {
     // Whatever is wrong with it, there is nothing in it to be kept.
     await rm(site.cluster, { recursive: true, force: true });
@@ -128,8 +140,8 @@ async function isSound(cluster: string): Promise<boolean> {
   return made !== null && Date.now() - made.mtimeMs < CLUSTER_MAX_AGE_MS;
 }
 
-/** Starts the server under a keeper, and tells where once it is ready. */
-async function launch(site: Site): Promise<void> {
+/** Starts the server under a keeper, and waits until it is ready. */
+async function launch(site: Site): Promise<Published> {
   await writeFile(site.logFile, '', { mode: 0o600 });
   const port = await freePort();
   const token = randomBytes(24).toString('base64url');
@@ -147,14 +159,11 @@ async function launch(site: Site): Promise<void> {
   const { pid, port: door } = await instruct(keeper, job);
   for (const until = Date.now() + READY_WITHIN_MS; ; await pause(5)) {
     const found = await findPostmaster(site.cluster);
-    if (found?.pid === pid && found.status === 'ready') break;
+    if (found?.pid === pid && found.status === 'ready')
+      return { url: urlOf(site, port, 'postgres'), port: door, token };
     if (keeper.exitCode !== null || keeper.signalCode !== null || Date.now() > until)
       throw new Error(`the test database does not start.${await lastWords(site)}`);
   }
-  const published: Published = { url: urlOf(site, port, 'postgres'), port: door, token };
-  const draft = join(site.dataDir, `server.${process.pid}.json`);
-  await writeFile(draft, JSON.stringify(published), { mode: 0o600 });
-  await rename(draft, join(site.dataDir, 'server.json'));
 }
 
 /** Tells a keeper what to do, and lets it go. */
