@@ -4,7 +4,7 @@ import { type CheckName, checks } from '../doctor/checks.ts';
 import { examine, type Finding } from '../doctor/examine.ts';
 import { gatherFacts } from '../doctor/facts.ts';
 import { parseEmailAddress } from '../lib/email-address.ts';
-import { loadOperatorConfig, type OperatorConfig } from '../operator-config.ts';
+import { loadOperatorConfig, type OperatorConfig, problemsOfOperatorConfig } from '../operator-config.ts';
 import { type Command, type Given, JSON_OPTION, print, UsageError } from './command.ts';
 
 export const doctor: Command = {
@@ -53,7 +53,11 @@ function isCheck(name: string): name is CheckName {
 
 async function operatorIn(folder: string): Promise<{ operator: OperatorConfig; operatorProblem: string | null }> {
   try {
-    return { operator: await loadOperatorConfig(folder), operatorProblem: null };
+    const operator = await loadOperatorConfig(folder);
+    const problems = problemsOfOperatorConfig(operator);
+    return problems.length > 0
+      ? { operator: {}, operatorProblem: problems.join('; ') }
+      : { operator, operatorProblem: null };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return { operator: {}, operatorProblem: message.replace(/\s*\n\s*/g, ' ') };

@@ -61,9 +61,6 @@ export interface Subject {
   readonly backedUp?: string | null;
 }
 
-/** The roles whose people administer others. */
-export const ADMIN_ROLES = ['admin'];
-
 /** Reads everything that checks look at, but for what they ask of the network. Writes nothing. */
 export async function gatherFacts(subject: Subject): Promise<Facts> {
   const { environment, operator = {}, clock = () => new Date() } = subject;
@@ -75,14 +72,20 @@ export async function gatherFacts(subject: Subject): Promise<Facts> {
     environmentFile: subject.environmentFile ?? null,
     hooks: operator.hooks ?? {},
     operatorProblem: subject.operatorProblem ?? null,
-    database: config.databaseUrl ? await readDatabase(config.databaseUrl, clock) : nothing('there is no DATABASE_URL'),
+    database: config.databaseUrl
+      ? await readDatabase(config.databaseUrl, config, clock)
+      : nothing('there is no DATABASE_URL'),
     clock,
     testMailTo: subject.testMailTo ?? null,
     backedUp: subject.backedUp ?? null,
   };
 }
 
-async function readDatabase(url: string, clock: () => Date): Promise<DatabaseFacts> {
+async function readDatabase(
+  url: string,
+  { adminRoles }: Pick<Config, 'adminRoles'>,
+  clock: () => Date,
+): Promise<DatabaseFacts> {
   const database = openDatabase({ url, connections: 2, onError: () => undefined });
   try {
     const server = await read(() => diagnosis.serverOf(database).then(present));
@@ -95,7 +98,7 @@ async function readDatabase(url: string, clock: () => Date): Promise<DatabaseFac
       pending: await read(() => pendingMigrations(url)),
       administrators: await read(() =>
         diagnosis.administrators(database, {
-          roles: ADMIN_ROLES,
+          roles: adminRoles,
           factors: Object.keys(factors).filter((name) => hasMfa([name])),
         }),
       ),

@@ -1,13 +1,12 @@
 import { type Check, failed, ok, skipped } from '../check.ts';
-import { ADMIN_ROLES } from '../facts.ts';
 
 export const administrators: Check = {
   title: 'whoever administers others has a second factor',
   settings: ['POSTERN_MFA_REQUIRED'],
-  run({ config: { mfa }, database }) {
+  run({ config: { mfa, adminRoles }, database }) {
     const { required } = mfa;
     const free =
-      required === 'everyone' ? [] : ADMIN_ROLES.filter((role) => required === 'off' || !required.includes(role));
+      required === 'everyone' ? [] : adminRoles.filter((role) => required === 'off' || !required.includes(role));
     if (free.length > 0) {
       const roles = free.map((role) => `role:${role}`).join(',');
       return failed(
