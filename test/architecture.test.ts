@@ -80,7 +80,6 @@ const RECORDS: Readonly<Record<string, readonly string[]>> = {
   'event-deliveries': ['events'],
   accounts: ['users'],
   'session-events': ['events', 'sessions'],
-  'imported-people': ['authenticators'],
 };
 
 interface Import {

@@ -1,12 +1,12 @@
 import type { Db } from '../infra/database.ts';
-import type { AuthenticatorData } from './authenticators.ts';
 
 /** What a person holds of a factor, as it came along. */
 export interface ImportedAuthenticator {
   readonly kind: string;
   readonly name: string | null;
   readonly credentialId: string | null;
-  readonly data: AuthenticatorData;
+  /** What its factor keeps: JSON, without a secret that is not sealed or hashed. */
+  readonly data: Readonly<Record<string, unknown>>;
 }
 
 /** An account at a provider, as it came along. */
