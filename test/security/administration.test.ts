@@ -180,17 +180,19 @@ test.each([
   await hand.query(statement, [admin.userId]);
   // At the door they are an administrator still.
   const acting = admin.client.send(DISABLE_USER, { input: { id: victim.userId } });
-  await untilSomebodyWaits();
+  await untilSomebodyWaits(gateway);
   await hand.query('COMMIT');
   await hand.end();
   expect((await acting).result.__typename).toBe(expected);
   await expectUntouched(victim.userId);
 });
 
-async function untilSomebodyWaits(): Promise<void> {
+async function untilSomebodyWaits({ sql }: Gateway, count = 1): Promise<void> {
   for (let tries = 0; tries < 500; tries += 1) {
-    const rows = await gateway.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
-    if (rows.length > 0) return;
+    const rows = await sql(
+      "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+    );
+    if (rows.length >= count) return;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   throw new Error('nobody waits');
@@ -218,6 +220,25 @@ describe('the last administrator', () => {
     for (const [operation, variables] of [act(last?.userId ?? ''), [DELETE_ACCOUNT, {}] as const])
       expect((await last?.client.send(operation, variables))?.result.__typename).toBe('LastAdministrator');
     expect(await own.sql("SELECT id FROM users WHERE roles @> '{admin}' AND disabled_at IS NULL")).toEqual(left);
+    await own.stop();
+  });
+
+  // Defence: the lock of users.isLastWith. Each locks nobody but themselves.
+  test('stays, of two who give up their own role at the same moment', async () => {
+    const own = await startGateway();
+    const both = [await newAdministrator(own), await newAdministrator(own)];
+    for (const { client } of both) await client.send(INVITE_USER, { input: { email: newPerson().email, roles: [] } });
+    const hand = new pg.Client({ connectionString: own.databaseUrl });
+    await hand.connect();
+    await hand.query('BEGIN');
+    // What they invited to goes with their role: so both come as far as that.
+    await hand.query('SELECT 1 FROM invitations FOR UPDATE');
+    const giving = both.map(({ client, userId }) => client.send(SET_USER_ROLES, { input: { id: userId, roles: [] } }));
+    await untilSomebodyWaits(own, 2);
+    await hand.query('COMMIT');
+    await hand.end();
+    const kinds = (await Promise.all(giving)).map(({ result }) => result.__typename);
+    expect(kinds.sort()).toEqual(['LastAdministrator', 'UserAdministered']);
     await own.stop();
   });
 });
