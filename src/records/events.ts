@@ -35,6 +35,12 @@ export async function anonymize(db: Db, userId: string): Promise<void> {
 }
 
 /**
+ * Of what is about nobody these alone say where it came from, since that is what they are for. Others may be by somebody
+ * whose account is to be deleted one day, and nothing would lead from it to them.
+ */
+const TRACED: ReadonlySet<AuthEvent['kind']> = new Set(['LoginFailed', 'LimitHit', 'MessageNotDelivered']);
+
+/**
  * Writes events in the order in which they happened. Those of a person who is gone are anonymous from the start. Until
  * the transaction ends, others that write events of the same people wait: so it comes last in one, and is not for
  * thousands of people in one, whose locks PostgreSQL has no room for.
@@ -45,17 +51,17 @@ export async function append(db: Db, events: readonly AuthEvent[], source: Event
   if (events.length === 0) return;
   const rows = events.map(({ kind, userId, ...rest }) => {
     const { sessionId = null, ...data } = rest as { sessionId?: string };
-    return { kind, user_id: userId, session_id: sessionId, data };
+    return { kind, user_id: userId, session_id: sessionId, data, traced: userId !== null || TRACED.has(kind) };
   });
   const of = source.of ?? null;
   await db.execute`
     INSERT INTO events (at, kind, user_id, session_id, ip_address, user_agent, data)
-    SELECT ${at}, kind, user_id, session_id, CASE WHEN known AND theirs THEN ${source.ipAddress} END,
-      CASE WHEN known AND theirs THEN ${source.userAgent} END, CASE WHEN known THEN data ELSE '{}'::jsonb END
+    SELECT ${at}, kind, user_id, session_id, CASE WHEN known AND theirs AND traced THEN ${source.ipAddress} END,
+      CASE WHEN known AND theirs AND traced THEN ${source.userAgent} END, CASE WHEN known THEN data ELSE '{}'::jsonb END
     FROM (
       SELECT event.*, event.user_id IS NULL OR person.found AS known, ${of}::uuid IS NULL OR event.user_id = ${of}::uuid AS theirs
-      FROM ROWS FROM (jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS (kind text, user_id uuid, session_id uuid, data jsonb))
-        WITH ORDINALITY AS event (kind, user_id, session_id, data, position),
+      FROM ROWS FROM (jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS (kind text, user_id uuid, session_id uuid, data jsonb, traced boolean))
+        WITH ORDINALITY AS event (kind, user_id, session_id, data, traced, position),
         LATERAL (SELECT count(*) > 0 AS found FROM users WHERE id = coalesce(event.user_id, ${NOBODY}::uuid)) AS person
     ) AS events
     ORDER BY position`;
