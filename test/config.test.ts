@@ -311,9 +311,16 @@ describe('links', () => {
       resetPassword: 'https://app.example/start/reset-password?token={token}',
       logIn: 'https://app.example/start/log-in?token={token}',
       confirmEmailChange: 'https://app.example/start/confirm-email?token={token}',
+      acceptInvitation: 'https://app.example/start/accept-invitation?token={token}',
     });
     const own = { POSTERN_FRONTEND_URL: 'https://app.example', POSTERN_URL_LOG_IN: '{frontend}/#/in/{token}' };
     expect(loadConfig(own).links.logIn).toBe('https://app.example/#/in/{token}');
+  });
+
+  test('the roles of administrators are names, or off', () => {
+    const rolesOf = (text?: string) => loadConfig({ POSTERN_ADMIN_ROLES: text }).adminRoles;
+    expect([rolesOf(), rolesOf('admin, support'), rolesOf('off')]).toEqual([['admin'], ['admin', 'support'], []]);
+    for (const text of [',', 'a b', 'admin,?']) expect(() => rolesOf(text)).toThrow('POSTERN_ADMIN_ROLES');
   });
 
   test.each([
