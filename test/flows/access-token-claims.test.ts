@@ -59,7 +59,7 @@ describe('what the hook says', () => {
     for (const token of [...tokens, session.token])
       expect((await introspect(gateway, { token })).body).toMatchObject({ active: true, ...extra });
     expect(asked[0]).toEqual({
-      person: { userId: held.userId, email: person.email, roles: ['clerk'] },
+      person: { userId: held.userId, email: person.email, roles: ['clerk'], fields: {} },
       session: { id: held.sessionId, createdAt: gateway.clock(), authenticatedAt: gateway.clock(), methods: ['pwd'] },
     });
   });
