@@ -1,5 +1,7 @@
 import type { App } from '../app.ts';
 import { hasMfa } from '../factors/index.ts';
+import type { FieldValue } from '../lib/user-fields/declaration.ts';
+import { valuesOf } from '../lib/user-fields/values.ts';
 import { amrOf, authenticatedAt, expiryOf } from '../records/sessions.ts';
 import { authenticate, type PresentedCredential } from './shared/authenticate.ts';
 import type { UnauthenticatedReason } from './shared/outcomes.ts';
@@ -16,6 +18,8 @@ export interface Identified {
   readonly emailVerified: boolean;
   readonly roles: readonly string[];
   readonly hasMfa: boolean;
+  /** What the person has of the operator's own fields; null for nothing. */
+  readonly fields: Readonly<Record<string, FieldValue | null>>;
   /** How the person proved who they are: RFC 8176 values, `mfa` among them if a second factor was. */
   readonly methods: readonly string[];
   /** When the person last did so. */
@@ -38,6 +42,7 @@ export async function identify(app: App, credential: PresentedCredential | null)
     sessionId: session.id,
     ...{ name, username, email, emailVerified, roles },
     hasMfa: hasMfa(user.factors),
+    fields: valuesOf(app.userFields, user.fields),
     methods: amrOf(session),
     authenticatedAt: authenticatedAt(session),
     expiresAt: credentialExpiresAt ?? expiryOf(session, app.config.session.idle),

@@ -17,6 +17,7 @@ let end: () => Promise<void>;
 const ends: (() => Promise<void>)[] = [];
 beforeAll(async () => {
   ({ postern, end } = await embed({
+    userFields: { onboarded: { type: 'Boolean', write: 'OWNER', default: false } },
     settings: { POSTERN_TRUSTED_PROXIES: '1', POSTERN_RATE_LIMITS: '{"signUpPerAddress":"5/1m"}' },
   }));
 });
@@ -214,6 +215,7 @@ describe('identify', () => {
       email: person.email,
       roles: [],
       hasMfa: false,
+      fields: { onboarded: false },
       methods: ['pwd'],
     });
     const headers = { cookie: cookie.client.headers.cookie ?? '' };
