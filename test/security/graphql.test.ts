@@ -901,6 +901,7 @@ describe('G12: what answers without a session is written down here', () => {
     'mutation revokeInvitation': 'Unauthenticated',
     'mutation revokeUserSessions': 'Unauthenticated',
     'mutation setUserRoles': 'Unauthenticated',
+    'mutation updateUser': 'Unauthenticated',
     'mutation addEmail': 'Unauthenticated',
     'mutation beginReauthentication': 'Unauthenticated',
     'mutation changePassword': 'Unauthenticated',
