@@ -247,7 +247,7 @@ test('two instances tell each thing once, in order for each person', async () =>
 test('what somebody else writes into the table of events is told as well', async () => {
   const { userId } = await signUp(gateway.client(), newPerson());
   await gateway.sql(
-    `INSERT INTO events (at, kind, user_id, data) VALUES ($2, 'RolesChanged', $1, '{"roles":["staff"]}')`,
+    `INSERT INTO events (at, kind, user_id, data) VALUES ($2, 'RolesChanged', $1, '{"roles":["staff"],"by":null}')`,
     [userId, gateway.clock()],
   );
   const message = await audit.until(() => audit.of(userId).find(({ type }) => type === 'RolesChanged'));
