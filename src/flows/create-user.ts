@@ -15,7 +15,7 @@ import {
   type PasswordRejected,
   rateLimited,
 } from './shared/outcomes.ts';
-import { BUSY_RETRY_SECONDS } from './shared/password.ts';
+import { BUSY_RETRY_SECONDS, refuseByRule } from './shared/password.ts';
 
 export interface CreateUserInput {
   readonly email: string;
@@ -53,6 +53,9 @@ export async function createUser(
     const { minLength } = app.config.password;
     const reasons = typed === null ? [] : await app.passwords.refuse(typed, { minLength, words });
     if (reasons.length > 0) return { kind: 'PasswordRejected', reasons };
+    const about = { userId: null, email, username: username?.username ?? null, name };
+    const refused = typed === null ? null : await refuseByRule(app, typed, about);
+    if (refused) return refused;
     const password = typed === null ? null : await slot.hash(typed);
     return await act<CreateUserResult>(app, caller, viewer, null, async (unit) => {
       const created = await createAccount(unit, { ...person, password, passwordIsInitial: true });

@@ -98,7 +98,8 @@ describe('a declaration', () => {
 
   test('has no name that User or an input has already, nor that of a type', () => {
     const schema = buildSchema(readFileSync('schema.graphql', 'utf8'));
-    const types = ['User', 'SignUpInput', 'UpdateProfileInput', 'CompleteProviderSignUpInput'].map((name) => {
+    const inputs = ['SignUpInput', 'UpdateProfileInput', 'CompleteProviderSignUpInput', 'UpdateUserInput'];
+    const types = ['User', 'Account', ...inputs].map((name) => {
       const type = schema.getType(name);
       return isObjectType(type) || isInputObjectType(type) ? Object.keys(type.getFields()) : [];
     });

@@ -54,18 +54,27 @@ describe('the schema', () => {
       return added.length > 0 ? [[type.name, added.map((line) => line.trim())]] : [];
     });
     const description = '"""Where the office reaches this person, in E.164."""';
+    const shown = [
+      'memberNumber: String',
+      'onboarded: Boolean!',
+      'organization: String',
+      description,
+      'phoneNumber: String',
+      'plan: UserPlan',
+    ];
     expect(Object.fromEntries(changed)).toEqual({
-      User: [
-        'memberNumber: String',
-        'onboarded: Boolean!',
-        'organization: String',
-        description,
-        'phoneNumber: String',
-        'plan: UserPlan',
-      ],
+      User: shown,
+      Account: shown,
       UserPlan: ['enum UserPlan {', 'FREE', 'PRO', '}'],
       SignUpInput: ['onboarded: Boolean', description, 'phoneNumber: String'],
       CompleteProviderSignUpInput: ['onboarded: Boolean', description, 'phoneNumber: String'],
+      UpdateUserInput: [
+        'memberNumber: String',
+        'onboarded: Boolean',
+        'organization: String',
+        description,
+        'phoneNumber: String',
+      ],
       UpdateProfileInput: ['memberNumber: String', 'onboarded: Boolean', description, 'phoneNumber: String'],
     });
     const gone = Object.keys(plain.getTypeMap()).filter((name) => !own.getType(name));

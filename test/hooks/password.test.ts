@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { HookPassword } from '../../src/hooks.ts';
+import { CREATE_USER, newAdministrator } from '../support/administration.ts';
 import { type Gateway, startGateway } from '../support/gateway.ts';
 import { changingHooks, faultsIn } from '../support/hooks.ts';
 import {
@@ -83,7 +84,23 @@ describe('refusesPassword', () => {
       'ReauthenticateInput.password',
     ];
     const named = inputs.filter((input) => /password/i.test(input.split('.')[1] ?? ''));
-    expect(named.filter((input) => !compared.includes(input)).sort()).toEqual(Object.keys(WAYS).sort());
+    const ways = [...Object.keys(WAYS), 'CreateUserInput.password'];
+    expect(named.filter((input) => !compared.includes(input)).sort()).toEqual(ways.sort());
+  });
+
+  test('CreateUserInput.password: hears the password and whose it is to be, and refuses it', async () => {
+    const { client } = await newAdministrator(gateway);
+    const { email } = newPerson();
+    const [bad, good] = [newPassword(), newPassword()];
+    changing.now.refusesPassword = ({ password }) => (password === bad ? 'BREACHED' : null);
+    changing.take('refusesPassword');
+    const { result } = await client.send(CREATE_USER, { input: { email, password: bad } });
+    expect(result).toMatchObject({ __typename: 'PasswordRejected', reasons: ['BREACHED'] });
+    expect(changing.take('refusesPassword')).toEqual([
+      { password: bad, userId: null, email, username: null, name: null },
+    ]);
+    const created = await client.send(CREATE_USER, { input: { email, password: good } });
+    expect(created.result.__typename).toBe('UserCreated');
   });
 
   // Defence: refuseByRule in src/flows/shared/password.ts, and who calls it.
