@@ -29,7 +29,7 @@ async function postern(...words: string[]) {
 
 function begin(settings: Record<string, string>, words: readonly string[]) {
   const { PATH = '', HOME = '' } = process.env;
-  return spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', ...words], { env: { PATH, HOME, ...settings } });
+  return spawn(process.execPath, ['dist/cli.js', ...words], { env: { PATH, HOME, ...settings } });
 }
 
 async function ended(child: ReturnType<typeof begin>) {

@@ -113,7 +113,7 @@ test('examples/standalone blocks a domain, has fields of its own, wants a second
   const { id } = result.user as { id: string };
   expect(await receiver.until(() => receiver.of(id)[0])).toMatchObject({ type: 'SignedUp' });
 
-  await promisify(execFile)(process.execPath, ['--import', 'tsx', 'src/cli.ts', 'users', 'roles', id, 'staff'], {
+  await promisify(execFile)(process.execPath, ['dist/cli.js', 'users', 'roles', id, 'staff'], {
     env: settings(),
   });
   const again = await client.send(

@@ -31,7 +31,7 @@ afterAll(async () => {
 async function postern(...words: string[]) {
   const { PATH = '', HOME = '' } = process.env;
   const env = { PATH, HOME, DATABASE_URL: gateway.databaseUrl };
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', ...words], { env });
+  const child = spawn(process.execPath, ['dist/cli.js', ...words], { env });
   let [out, err] = ['', ''];
   child.stdout.on('data', (chunk) => (out += chunk));
   child.stderr.on('data', (chunk) => (err += chunk));

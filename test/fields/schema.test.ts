@@ -28,7 +28,7 @@ afterAll(() => folder.remove());
 /** Runs the command line in the folder of an operator. */
 async function postern(words: readonly string[], settings: Record<string, string> = {}) {
   const { PATH = '', HOME = '' } = process.env;
-  const program = ['--import', import.meta.resolve('tsx'), resolve('src/cli.ts'), ...words];
+  const program = [resolve('dist/cli.js'), ...words];
   const child = spawn(process.execPath, program, { cwd: folder.path, env: { PATH, HOME, ...settings } });
   let [out, err] = ['', ''];
   child.stdout.on('data', (chunk) => (out += chunk));

@@ -30,7 +30,7 @@ function begin(...words: string[]) {
     DATABASE_URL: gateway.databaseUrl,
     POSTERN_SECRET: 'the secret of the tests is long enough to be one',
   };
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', 'import', ...words], { env });
+  const child = spawn(process.execPath, ['dist/cli.js', 'import', ...words], { env });
   const [out, err]: string[][] = [[], []];
   child.stdout.on('data', (chunk) => out?.push(String(chunk)));
   child.stderr.on('data', (chunk) => err?.push(String(chunk)));

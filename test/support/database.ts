@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,8 +14,9 @@ declare module 'vitest' {
   }
 }
 
-/** Starts one PostgreSQL for the whole run, with one migrated database to copy. */
+/** Builds what processes of the tests run, and starts one PostgreSQL for the whole run, with one migrated database to copy. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  execFileSync(process.execPath, ['scripts/build.js'], { stdio: 'inherit' });
   const dataDir = await mkdtemp(join(tmpdir(), 'postern-test-'));
   const database = await startEmbeddedDatabase({ dataDir, log: () => undefined });
   await migrate(database.url, () => undefined);

@@ -86,8 +86,8 @@ export async function openSurgery(files: Readonly<Record<string, string>> = {}):
   const run: Surgery['run'] = async (settings, ...words) => {
     const { PATH = '', HOME = '' } = process.env;
     const env = { PATH, HOME, NODE_EXTRA_CA_CERTS: certificate, ...settings };
-    const program = [import.meta.resolve('tsx'), resolve('src/cli.ts')] as const;
-    const child = spawn(process.execPath, ['--import', ...program, 'doctor', ...words], { env, cwd: folder.path });
+    const program = resolve('dist/cli.js');
+    const child = spawn(process.execPath, [program, 'doctor', ...words], { env, cwd: folder.path });
     let [out, err] = ['', ''];
     child.stdout.on('data', (chunk) => (out += chunk));
     child.stderr.on('data', (chunk) => (err += chunk));

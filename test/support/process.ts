@@ -26,7 +26,7 @@ export function spawnGateway(
   folder = '.',
 ): GatewayProcess {
   const { PATH = '', HOME = '', TMPDIR = '' } = process.env;
-  const child = spawn(process.execPath, [...options, '--import', 'tsx', resolve('src/main.ts')], {
+  const child = spawn(process.execPath, [...options, resolve('dist/main.js')], {
     cwd: folder,
     env: { PATH, HOME, ...(TMPDIR ? { TMPDIR } : {}), PORT: '0', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
