@@ -290,6 +290,9 @@ export async function startHostileProvider(options: HostileProviderOptions = {})
   return provider;
 }
 
+/** One is enough: making it takes longer than all that it signs. */
+let strangerKey: ReturnType<typeof makeKey> | undefined;
+
 /**
  * ID tokens that must let nobody in, each with what is wrong. Any other claim is as it should be.
  * @param clientId for whom they are, where they are for anybody
@@ -302,7 +305,8 @@ export async function hostileIdTokens(
   const { bait, clientSecret, issuer, key } = provider;
   const good = { nonce, aud: clientId };
   const now = Math.floor(Date.now() / 1000);
-  const stranger = await makeKey();
+  strangerKey ??= makeKey();
+  const stranger = await strangerKey;
   // Whoever asks for the keys that such a token names gets them: only asking nobody keeps it out.
   bait.keys = [stranger.jwk];
   const whole = await provider.mint(good);
