@@ -118,7 +118,7 @@ describe('the command line, in a folder with a postern.config', { timeout: 120_0
   beforeAll(async () => {
     await writeFile(
       join(folder.path, 'postern.config.mjs'),
-      CONFIG.replace("'postern'", JSON.stringify(resolve('src/lib/phone-number.ts'))),
+      CONFIG.replace("'postern'", JSON.stringify(resolve('dist/lib/phone-number.js'))),
     );
   });
 

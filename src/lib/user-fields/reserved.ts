@@ -6,6 +6,6 @@ export const RESERVED_NAMES: ReadonlySet<string> = new Set([
   ...['id', 'userId', 'createdAt', 'lastLoginAt', 'disabledAt', 'currentSessionId'],
   ...['name', 'displayName', 'username', 'email', 'emails', 'emailVerified', 'phone', 'roles', 'fields'],
   ...['password', 'hasPassword', 'hasMfa', 'authenticators', 'connections', 'sessions', 'securityEvents'],
-  ...['administered', 'created', 'deleted', 'invited'],
+  ...['administered', 'created', 'deleted', 'invited', 'result'],
   ...['credential', 'loginToken', 'invitation', 'mustChangePassword', 'input', 'kind'],
 ]);
