@@ -81,7 +81,7 @@ describe('populateUser', () => {
   ])('cannot fill %s: nobody gets in, and the log has the reason', async (_title, fields) => {
     populate = () => ({ fields });
     const { errors } = await enterFrom(gateway, provider, newAccount());
-    expect(errors[0]?.extensions?.code).toBe('INTERNAL_SERVER_ERROR');
+    expect(errors[0]?.extensions?.code).toBe('UNAVAILABLE');
     const [name = ''] = Object.keys(fields);
     expect(gateway.logs.some((line) => line.includes(`populateUser gave ${name}`))).toBe(true);
   });
