@@ -58,7 +58,7 @@ describe('an access token', () => {
     claims = { organization: 'Other' };
     const { errors } = await client.send(ISSUE_ACCESS_TOKEN);
     claims = {};
-    expect(errors[0]?.extensions?.code).toBe('INTERNAL_SERVER_ERROR');
+    expect(errors[0]?.extensions?.code).toBe('UNAVAILABLE');
     expect(gateway.logs.join('')).toContain('the hook accessTokenClaims gave the claim organization');
   });
 });

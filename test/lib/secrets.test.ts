@@ -25,7 +25,7 @@ describe('the kinds of tokens', () => {
   test('are told by their first three characters, each by its own', () => {
     expect(TOKEN_PREFIX).toEqual({
       ...{ session: 'ps_', refresh: 'pr_', login: 'pl_', handle: 'ph_', link: 'pk_', device: 'pd_' },
-      ...{ flow: 'pf_', state: 'pt_', return: 'pc_' },
+      ...{ flow: 'pf_', state: 'pt_', return: 'pc_', invitation: 'pi_' },
     });
     expect(new Set(Object.values(TOKEN_PREFIX)).size).toBe(KINDS.length);
   });
