@@ -1,9 +1,7 @@
 import { secretsOf } from '../app.ts';
-import { loadConfig, readEnvironment } from '../config.ts';
 import { createAccountAt } from '../import/providers.ts';
 import { importPeople } from '../import/run.ts';
 import { createCipher } from '../lib/cipher.ts';
-import { loadOperatorConfig } from '../operator-config.ts';
 import { type Command, type Given, JSON_OPTION, print, UsageError } from './command.ts';
 import { withDatabase } from './database.ts';
 import { describeReport } from './import/report.ts';
@@ -34,9 +32,9 @@ export const importCommand: Command = {
     if (!/^[\w.:-]{1,100}$/.test(name)) throw new UsageError(`${name} is no name of a source`);
     const named = namedProviders(given.values.providers ?? '');
     const source = await openSource(system, from, given.values);
-    const accountAt = createAccountAt(await configuredProviders(), named);
     const report = await withDatabase(async (config, database) => {
       const cipher = createCipher(await secretsOf(config));
+      const accountAt = createAccountAt(config.social.providers, named);
       const target = { rpId: config.passkeys.rpId, cipher, accountAt, now: new Date() };
       const dryRun = given.flags.has('dry-run');
       return importPeople(database, source, { name, dryRun, target, onProgress: progress(given) });
@@ -45,12 +43,6 @@ export const importCommand: Command = {
     return undefined;
   },
 };
-
-/** Those of the environment, and those of the operator's file. */
-async function configuredProviders() {
-  const { providers = [] } = await loadOperatorConfig(process.cwd());
-  return loadConfig(readEnvironment(), { providers }).social.providers;
-}
 
 function namedProviders(written: string): ReadonlyMap<string, string> {
   const pairs = written.split(',').filter((pair) => pair !== '');
